@@ -1,0 +1,1 @@
+"""Networks by name; each takes uint8 pictures and gives logits."""
