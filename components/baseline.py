@@ -1,0 +1,59 @@
+"""Baseline: the model that a new one must not be worse than.
+
+TFX finds it with a Resolver node, which open-source Kubeflow Pipelines refuses to run. This
+component looks at the push destination instead, and always gives a Model artifact: an empty one
+says that there is no baseline yet (`components.evaluator` understands that).
+"""
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import Artifact, standard_artifacts
+from tfx.utils import path_utils
+
+from components.names import NEWEST_VERSION, NO_VERSION
+from serving.versions import newest_version
+
+
+@component
+def Baseline(  # noqa: N802 - a component is named as a class
+    model: OutputArtifact[standard_artifacts.Model],
+    push_destination: Parameter[str],
+    version: Parameter[str],
+) -> None:
+    """Copies the served model, so that it can be evaluated even after it was replaced.
+
+    Args:
+        model: receives the model, or stays empty.
+        push_destination: the folder that the model server watches.
+        version: a version's number, `none` or `newest`.
+
+    Raises:
+        ValueError: `version` is not in `push_destination`.
+    """
+    base_path = Path(push_destination)
+    if version == NEWEST_VERSION:
+        newest = newest_version(base_path)
+        version = NO_VERSION if newest is None else str(newest)
+    if version == NO_VERSION:
+        # The folder must exist all the same: Kubeflow uploads every output.
+        os.makedirs(model.uri, exist_ok=True)
+        logging.info("No version in %s: there is no baseline.", push_destination)
+        return
+    source = base_path / version
+    if not source.is_dir():
+        raise ValueError(
+            f"Version {version} has gone from {push_destination} since this run began. Run again."
+        )
+    shutil.copytree(source, path_utils.serving_model_dir(model.uri), dirs_exist_ok=True)
+    logging.info("The baseline is version %s of %s.", version, push_destination)
+
+
+def holds_model(artifact: Artifact) -> bool:
+    """Says whether a Model artifact of `Baseline` holds a model."""
+    saved_model = Path(path_utils.serving_model_dir(artifact.uri), "saved_model.pb")
+    return saved_model.is_file()

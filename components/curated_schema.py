@@ -1,0 +1,32 @@
+"""CuratedSchema: a schema that people wrote, or that the converter wrote beside the records.
+
+TFX's ImportSchemaGen does the same but is cached by the file's name, so that an edited schema goes
+unnoticed; here the content's fingerprint is a parameter of the node.
+"""
+
+import shutil
+from pathlib import Path
+
+from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import standard_artifacts
+
+from datasets.dataset import SCHEMA_FILE
+
+
+@component
+def CuratedSchema(  # noqa: N802 - a component is named as a class
+    schema: OutputArtifact[standard_artifacts.Schema],
+    schema_file: Parameter[str],
+    fingerprint: Parameter[str],
+) -> None:
+    """Copies `schema_file` into the artifact.
+
+    Args:
+        schema: receives the schema.
+        schema_file: a `tensorflow_metadata` Schema in text form.
+        fingerprint: hash of the file's content.
+    """
+    target = Path(schema.uri)
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(schema_file, target / SCHEMA_FILE)

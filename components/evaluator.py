@@ -1,0 +1,34 @@
+"""TFX's Evaluator, with a baseline that may be empty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tfx import types
+from tfx.components.evaluator import component, executor
+from tfx.dsl.components.base import executor_spec
+from tfx.types.standard_component_specs import BASELINE_MODEL_KEY
+
+from components.baseline import holds_model
+
+
+class EvaluatorExecutor(executor.Executor):
+    """Leaves out an empty baseline; TFX then ignores the thresholds that compare with it."""
+
+    def Do(  # noqa: N802 - overrides TFX's name
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Evaluates the model, as `tfx.components.evaluator.executor.Executor.Do` says."""
+        baseline = input_dict.get(BASELINE_MODEL_KEY, [])
+        if not all(holds_model(artifact) for artifact in baseline):
+            input_dict = {key: value for key, value in input_dict.items() if value is not baseline}
+        super().Do(input_dict, output_dict, exec_properties)
+
+
+class Evaluator(component.Evaluator):
+    """`tfx.components.Evaluator` that takes the output of `components.baseline.Baseline`."""
+
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(EvaluatorExecutor)

@@ -1,0 +1,67 @@
+"""TFX's ExampleValidator, which here stops the run when it finds an anomaly."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tfx import types
+from tfx.components.example_validator import component, executor
+from tfx.dsl.components.base import executor_spec
+from tfx.proto.orchestration import execution_result_pb2
+from tfx.types import artifact_utils
+from tfx.types.standard_component_specs import ANOMALIES_KEY
+
+
+class AnomaliesFoundError(Exception):
+    """The data does not fit the schema; the message lists the anomalies in words."""
+
+
+class ExampleValidatorExecutor(executor.Executor):
+    """Validates, then fails on anomalies, so that no later node sees the data."""
+
+    def Do(  # noqa: N802 - overrides TFX's name
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> execution_result_pb2.ExecutorOutput:
+        """Validates, as `tfx.components.example_validator.executor.Executor.Do` says.
+
+        Raises:
+            AnomaliesFoundError: a split does not fit the schema.
+        """
+        result = super().Do(input_dict, output_dict, exec_properties)
+        anomalies = artifact_utils.get_single_instance(output_dict[ANOMALIES_KEY])
+        found = [
+            f"{split} split, {text}"
+            for split in artifact_utils.decode_split_names(anomalies.split_names)
+            for text in _in_words(anomalies, split)
+        ]
+        if found:
+            raise AnomaliesFoundError(
+                f"The data does not fit the schema: {'; '.join(found)}. Mend the data, or the "
+                "schema if the data is right."
+            )
+        return result
+
+
+class ExampleValidator(component.ExampleValidator):
+    """`tfx.components.ExampleValidator` that stops the run on an anomaly."""
+
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(ExampleValidatorExecutor)
+
+
+def _in_words(artifact: types.Artifact, split: str) -> list[str]:
+    path = os.path.join(artifact_utils.get_split_uri([artifact], split), executor.DEFAULT_FILE_NAME)
+    anomalies = anomalies_pb2.Anomalies()
+    with open(path, "rb") as file:
+        anomalies.ParseFromString(file.read())
+    texts = [
+        f"{name}: {info.description.rstrip('. ')}"
+        for name, info in sorted(anomalies.anomaly_info.items())
+    ]
+    if anomalies.HasField("dataset_anomaly_info"):
+        texts.append(anomalies.dataset_anomaly_info.description.rstrip(". "))
+    return texts

@@ -1,0 +1,51 @@
+"""The folder that a model server watches: one numbered folder per version.
+
+TensorFlow Serving takes the highest number below its base path, as soon as that folder appears.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+_SAVED_MODEL = "saved_model.pb"
+_ABOUT = Path("assets.extra") / "dogbreed.json"
+
+
+def list_versions(base_path: Path) -> list[int]:
+    """Lists the versions below `base_path` that hold a model, oldest first."""
+    if not base_path.is_dir():
+        return []
+    return sorted(
+        int(entry.name)
+        for entry in os.scandir(base_path)
+        if entry.name.isdecimal() and Path(entry.path, _SAVED_MODEL).is_file()
+    )
+
+
+def newest_version(base_path: Path, *, not_from_recipe: str | None = None) -> int | None:
+    """Finds the newest version.
+
+    Args:
+        base_path: the folder that the model server watches.
+        not_from_recipe: passes over versions that were trained from this recipe. A run that is
+            repeated is thereby compared with what it was compared with before, not with itself.
+
+    Returns:
+        Its number, or None where there is none.
+    """
+    for version in reversed(list_versions(base_path)):
+        if not_from_recipe is None or _recipe(base_path / str(version)) != not_from_recipe:
+            return version
+    return None
+
+
+def _recipe(version_path: Path) -> str | None:
+    """Reads which data and settings a version was trained from; None for a foreign model."""
+    try:
+        about = json.loads((version_path / _ABOUT).read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    recipe = about.get("recipe")
+    return recipe if isinstance(recipe, str) else None
