@@ -1,0 +1,1 @@
+"""What is connected: configuration, the DAG, its runners and the command line."""

@@ -1,0 +1,87 @@
+"""The configuration of a whole run: one typed object, read from YAML and `--set`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from datasets.options import ConvertOptions
+from trainer.config import Settings, TrainerConfig, TransformConfig
+
+
+class DataConfig(Settings):
+    """Which pictures, and what they must look like."""
+
+    source: str | None = None
+    """Folder or archive of pictures, or records that `dogbreed convert` wrote. Nothing means the
+    built-in sample."""
+    fold: int | None = Field(default=None, ge=0)
+    """Which fold is the eval split, for records that were converted with folds."""
+    infer_schema: bool = False
+    """Infer the schema from the train split instead of using the converter's."""
+    curated_schema: Path | None = None
+    """A schema of your own (`tensorflow_metadata` Schema, text form) instead of the converter's."""
+    convert: ConvertOptions = ConvertOptions()
+    """How pictures become records."""
+
+    @model_validator(mode="after")
+    def _one_schema(self) -> Self:
+        if self.infer_schema and self.curated_schema:
+            raise ValueError("infer_schema and curated_schema exclude each other")
+        return self
+
+
+class EvaluatorConfig(Settings):
+    """What a model must reach to be pushed. Accuracies are shares between 0 and 1."""
+
+    min_accuracy: float = Field(default=0.9, ge=0, le=1)
+    """Lower bound of the accuracy over the whole eval split."""
+    min_top_5_accuracy: float = Field(default=0.95, ge=0, le=1)
+    """Lower bound of the share of pictures whose breed is among the five most probable."""
+    min_breed_accuracy: float | None = Field(default=None, ge=0, le=1)
+    """Lower bound of the accuracy within each single breed; nothing means no such bound."""
+    max_accuracy_drop: float = Field(default=0.02, ge=0, le=1)
+    """How much lower than the baseline's the accuracy may be."""
+
+
+class PusherConfig(Settings):
+    """Where blessed models go."""
+
+    destination: Path | None = None
+    """The folder a model server watches; nothing means `served` below the run's root."""
+
+
+class Config(Settings):
+    """Everything that decides a run. The defaults are those of the built-in sample."""
+
+    name: str = Field(default="sample", pattern=r"^[a-z][a-z0-9.-]{0,62}$")
+    """The pipeline's name: lower-case letters, digits, '-' and '.'."""
+    root: Path | None = None
+    """Folder of everything a run keeps; nothing means `runs/NAME` below the current folder."""
+    beam_workers: int = Field(default=1, ge=0)
+    """Processes over which Beam spreads a node's work; 0 means one for each core. More than one
+    pays off from some thousand pictures on, because each has to import TensorFlow first."""
+    cache: bool = True
+    """Reuse the results of nodes whose inputs and settings have not changed."""
+    data: DataConfig = DataConfig()
+    """Which pictures."""
+    transform: TransformConfig = TransformConfig()
+    """How a picture becomes what the network takes."""
+    trainer: TrainerConfig = TrainerConfig()
+    """How the network is trained."""
+    evaluator: EvaluatorConfig = EvaluatorConfig()
+    """What a model must reach."""
+    pusher: PusherConfig = PusherConfig()
+    """Where blessed models go."""
+
+    @property
+    def root_path(self) -> Path:
+        """Folder of everything a run keeps, absolute."""
+        return (self.root or Path("runs") / self.name).absolute()
+
+    @property
+    def push_path(self) -> Path:
+        """The folder a model server watches, absolute."""
+        return (self.pusher.destination or self.root_path / "served").absolute()

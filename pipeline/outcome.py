@@ -1,0 +1,103 @@
+"""What a run came to: read from the artifacts that its nodes left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import validation_result_pb2
+from tfx import types
+from tfx.components.util import model_utils
+
+from pipeline.evaluation import ACCURACY, BASELINE, LOSS, TOP_5_ACCURACY
+
+Outputs = Mapping[str, list[types.Artifact]]
+"""Output artifacts of one node by output name."""
+
+_METRIC_IN_WORDS = {ACCURACY: "accuracy", TOP_5_ACCURACY: "top-5 accuracy"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The verdict on a model and what came of it. Accuracies are shares between 0 and 1."""
+
+    num_eval_examples: int
+    """Pictures in the eval split."""
+    accuracy: float
+    """Accuracy over the eval split."""
+    top_5_accuracy: float
+    """Share of pictures whose breed is among the five most probable."""
+    loss: float
+    """Mean cross-entropy in nats."""
+    baseline_accuracy: float | None
+    """Accuracy of the model that was served before; None on a first run."""
+    blessed: bool
+    """Whether every bound was kept."""
+    misses: tuple[str, ...]
+    """Each bound that was missed, in words."""
+    pushed_path: Path | None
+    """Folder of the pushed version; None when nothing was pushed."""
+    training_logs: Path
+    """Folder of the training curves, for TensorBoard."""
+
+
+def read_outcome(outputs: Mapping[str, Outputs]) -> Outcome:
+    """Gathers the outcome of a run that has come to its end.
+
+    Args:
+        outputs: output artifacts of every node, by node and output name.
+    """
+    evaluation = outputs["Evaluator"]["evaluation"][0].uri
+    candidate, baseline = _overall_metrics(evaluation)
+    pushed = outputs["Pusher"]["pushed_model"][0]
+    destination = pushed.get_string_custom_property("pushed_destination")
+    return Outcome(
+        num_eval_examples=int(candidate["example_count"]),
+        accuracy=candidate[ACCURACY],
+        top_5_accuracy=candidate[TOP_5_ACCURACY],
+        loss=candidate[LOSS],
+        baseline_accuracy=baseline.get(ACCURACY),
+        blessed=model_utils.is_model_blessed(outputs["Evaluator"]["blessing"][0]),
+        misses=tuple(_misses(tfma.load_validation_result(evaluation))),
+        pushed_path=Path(destination) if destination else None,
+        training_logs=Path(outputs["Trainer"]["model_run"][0].uri),
+    )
+
+
+def _overall_metrics(evaluation: str) -> tuple[dict[str, float], dict[str, float]]:
+    """Reads the metrics over the whole eval split, of the new model and of the baseline."""
+    candidate: dict[str, float] = {}
+    baseline: dict[str, float] = {}
+    for record in tfma.load_metrics(evaluation):
+        if record.slice_key.single_slice_keys:
+            continue
+        for metric in record.metric_keys_and_values:
+            if not metric.key.is_diff:
+                metrics = baseline if metric.key.model_name == BASELINE else candidate
+                metrics[metric.key.name] = metric.value.double_value.value
+    return candidate, baseline
+
+
+def _misses(validation: validation_result_pb2.ValidationResult) -> Iterator[str]:
+    for record in validation.metric_validations_per_slice:
+        breeds = [key.bytes_value.decode() for key in record.slice_key.single_slice_keys]
+        where = f" of {', '.join(breeds)}" if breeds else ""
+        for failure in record.failures:
+            metric = _METRIC_IN_WORDS.get(failure.metric_key.name, failure.metric_key.name) + where
+            yield _miss_in_words(metric, failure)
+    for details in validation.missing_slices:
+        yield f"no eval picture for the bound on {', '.join(details.feature_keys)}"
+
+
+def _miss_in_words(metric: str, failure: validation_result_pb2.ValidationFailure) -> str:
+    value = failure.metric_value.double_value.value
+    if failure.metric_key.is_diff:
+        allowed = -failure.metric_threshold.change_threshold.absolute.value
+        return (
+            f"{metric} is {-value:.3f} lower than the served model's, "
+            f"{-value - allowed:.3f} more than the {allowed:.3f} allowed"
+        )
+    bound = failure.metric_threshold.value_threshold.lower_bound.value
+    return f"{metric} {value:.3f} misses its bound {bound:.3f} by {bound - value:.3f}"

@@ -1,0 +1,132 @@
+"""The DAG, top to bottom, as it runs."""
+
+from __future__ import annotations
+
+from tfx.components import ImportExampleGen, SchemaGen, StatisticsGen, Trainer, Transform
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import example_gen_pb2, pusher_pb2
+
+from components.baseline import Baseline
+from components.curated_schema import CuratedSchema
+from components.evaluator import Evaluator
+from components.example_validator import ExampleValidator
+from components.pusher import Pusher
+from pipeline.config import Config
+from pipeline.evaluation import eval_config
+from pipeline.plan import Plan
+
+
+def create_pipeline(config: Config, plan: Plan) -> Pipeline:
+    """Connects the nodes; where they run is the runner's affair.
+
+    Args:
+        config: the run's configuration.
+        plan: places and fingerprints of this run.
+    """
+    # Reads the records that `dogbreed convert` wrote.
+    example_gen = ImportExampleGen(
+        input_base=str(plan.data_path),
+        input_config=example_gen_pb2.Input(
+            splits=[
+                example_gen_pb2.Input.Split(name=name, pattern=pattern)
+                for name, pattern in plan.splits.items()
+            ]
+        ),
+    )
+
+    # Counts what is in them.
+    statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
+
+    # Says what must be in them: the converter's schema, or one inferred from the train split. The
+    # eval split takes no part, so that a breed only it knows is an anomaly.
+    if plan.schema_file:
+        schema_gen = CuratedSchema(
+            schema_file=str(plan.schema_file), fingerprint=plan.schema_fingerprint
+        )
+        schema_gen.add_upstream_node(statistics_gen)
+    else:
+        schema_gen = SchemaGen(
+            statistics=statistics_gen.outputs["statistics"], exclude_splits=["eval"]
+        )
+
+    # Stops the run where the two disagree.
+    example_validator = ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+    )
+
+    # Decodes and scales the pictures once. Statistics of what comes out would say nothing that
+    # the ones above do not, at half the node's time.
+    transform = Transform(
+        examples=example_gen.outputs["examples"],
+        schema=schema_gen.outputs["schema"],
+        preprocessing_fn="trainer.preprocessing.preprocessing_fn",
+        custom_config={
+            "image": config.trainer.network.image.model_dump(),
+            "transform": config.transform.model_dump(),
+            "code": plan.transform_code,
+        },
+        disable_statistics=True,
+    )
+    transform.add_upstream_node(example_validator)
+
+    # Trains the network and exports it.
+    trainer = Trainer(
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema_gen.outputs["schema"],
+        run_fn="trainer.run.run_fn",
+        custom_config={
+            "trainer": config.trainer.model_dump(mode="json"),
+            "recipe": plan.recipe,
+            "code": plan.trainer_code,
+        },
+    )
+
+    # Fetches the model that is served now, if there is one.
+    baseline = Baseline(push_destination=str(config.push_path), version=plan.baseline_version)
+    baseline.add_upstream_node(trainer)
+
+    # Blesses the new model if it is good enough, and not worse than the served one.
+    evaluator = Evaluator(
+        examples=example_gen.outputs["examples"],
+        model=trainer.outputs["model"],
+        baseline_model=baseline.outputs["model"],
+        eval_config=eval_config(config.evaluator),
+    )
+
+    # Makes a blessed model the served one.
+    pusher = Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(config.push_path))
+        ),
+    )
+
+    return Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=str(config.root_path / "artifacts"),
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            example_validator,
+            transform,
+            trainer,
+            baseline,
+            evaluator,
+            pusher,
+        ],
+        enable_cache=config.cache,
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(
+            str(config.root_path / "metadata.sqlite")
+        ),
+        beam_pipeline_args=_beam_arguments(config),
+    )
+
+
+def _beam_arguments(config: Config) -> list[str]:
+    if config.beam_workers == 1:
+        return ["--direct_num_workers=1"]
+    return [f"--direct_num_workers={config.beam_workers}", "--direct_running_mode=multi_processing"]

@@ -1,0 +1,109 @@
+"""What has to be known before the DAG is built: where things are, and what has changed.
+
+Everything that TFX's cache must notice becomes a value here: the code behind a dotted path, the
+content of a schema, the version that a new model is compared with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.names import NO_VERSION
+from datasets.dataset import SCHEMA_FILE, Dataset
+from pipeline.config import Config
+from pipeline.errors import UserError
+from serving.versions import newest_version
+
+_PROJECT = Path(__file__).parents[1]
+_TRANSFORM_CODE = ("trainer/preprocessing.py", "trainer/features.py", "trainer/config.py")
+_TRAINER_CODE = ("trainer/**/*.py",)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Places and fingerprints of one run."""
+
+    data_path: Path
+    """Folder of the records."""
+    splits: dict[str, str]
+    """File pattern of each split, relative to `data_path`."""
+    schema_file: Path | None
+    """The curated schema; None means that it is inferred."""
+    schema_fingerprint: str
+    """Hash of the curated schema's content."""
+    transform_code: str
+    """Hash of the code that Transform runs."""
+    trainer_code: str
+    """Hash of the code that Trainer runs."""
+    recipe: str
+    """Hash of all that decides which model comes out: data, transform, trainer, code."""
+    baseline_version: str
+    """The served version to compare with, or `none`."""
+
+
+def make_plan(config: Config, dataset: Dataset) -> Plan:
+    """Looks at records, code and push destination.
+
+    Args:
+        config: the run's configuration.
+        dataset: converted records.
+
+    Raises:
+        UserError: the configuration asks for a fold or a schema that is not there.
+    """
+    schema_file = None if config.data.infer_schema else _schema_file(config, dataset)
+    transform_code, trainer_code = _hash_code(_TRANSFORM_CODE), _hash_code(_TRAINER_CODE)
+    recipe = _hash(
+        dataset.fingerprint,
+        str(config.data.fold),
+        config.transform.model_dump_json(),
+        config.trainer.model_dump_json(),
+        trainer_code,
+    )
+    # An uncached run is compared with what is served, even if that came from the same recipe.
+    served = newest_version(config.push_path, not_from_recipe=recipe if config.cache else None)
+    return Plan(
+        data_path=dataset.path.absolute(),
+        splits=_splits(config, dataset),
+        schema_file=schema_file,
+        schema_fingerprint=_hash(schema_file.read_text()) if schema_file else "",
+        transform_code=transform_code,
+        trainer_code=trainer_code,
+        recipe=recipe,
+        baseline_version=NO_VERSION if served is None else str(served),
+    )
+
+
+def _schema_file(config: Config, dataset: Dataset) -> Path:
+    path = config.data.curated_schema or dataset.path / SCHEMA_FILE
+    if not path.is_file():
+        raise UserError(
+            f"There is no schema {path}. Name one with data.curated_schema, or set "
+            "data.infer_schema=true."
+        )
+    return path.absolute()
+
+
+def _splits(config: Config, dataset: Dataset) -> dict[str, str]:
+    names = list(dataset.splits)
+    fold = config.data.fold
+    if "eval" in names:
+        if fold is not None:
+            raise UserError("data.fold needs records that were converted with folds.")
+        return {"train": "train/*", "eval": "eval/*"}
+    fold = fold or 0
+    if fold >= len(names):
+        raise UserError(f"data.fold is {fold}, but the records have folds 0 to {len(names) - 1}.")
+    return {"train": f"fold-[!{fold}]/*", "eval": f"fold-{fold}/*"}
+
+
+def _hash_code(patterns: tuple[str, ...]) -> str:
+    files = sorted(path for pattern in patterns for path in _PROJECT.glob(pattern))
+    return _hash(*(path.read_text() for path in files))
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

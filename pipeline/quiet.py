@@ -1,0 +1,42 @@
+"""Keeps the terminal for people: what libraries print goes to a log file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+
+@contextmanager
+def output_to_log(log_path: Path) -> Iterator[TextIO]:
+    """Sends everything written to standard output and error into a file.
+
+    The redirection is of file descriptors, so that it holds for TensorFlow's C++ code and for
+    Beam's child processes as well.
+
+    Args:
+        log_path: the file; it is appended to.
+
+    Yields:
+        A stream that still writes to the real standard output.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    real_out, real_err = os.dup(1), os.dup(2)
+    terminal = os.fdopen(os.dup(real_out), "w", buffering=1, encoding=sys.stdout.encoding)
+    with open(log_path, "ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    try:
+        yield terminal
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        terminal.close()
+        os.dup2(real_out, 1)
+        os.dup2(real_err, 2)
+        os.close(real_out)
+        os.close(real_err)

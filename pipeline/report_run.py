@@ -1,0 +1,55 @@
+"""Tells in the terminal what a run came to."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.config import Config
+from pipeline.nodes import NodeStatus
+from pipeline.run import FinishedRun
+
+
+def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
+    """Prints the nodes, the figures beside their bounds, the verdict and what to do next."""
+    outcome = finished.outcome
+    console.print(finished.display.table())
+    if finished.display.statuses == {NodeStatus.REUSED}:
+        console.print("\nNothing has changed since the last run: every result was reused.")
+
+    bounds = config.evaluator
+    figures = Table(box=None, pad_edge=False, show_header=False)
+    figures.add_row(
+        "Accuracy",
+        f"{outcome.accuracy:.3f}",
+        f"at least {bounds.min_accuracy:.3f}, on {outcome.num_eval_examples:,} eval pictures",
+    )
+    figures.add_row(
+        "Top-5 accuracy",
+        f"{outcome.top_5_accuracy:.3f}",
+        f"at least {bounds.min_top_5_accuracy:.3f}",
+    )
+    if outcome.baseline_accuracy is None:
+        figures.add_row("Served model", "none", "nothing to compare with yet")
+    else:
+        figures.add_row(
+            "Served model",
+            f"{outcome.baseline_accuracy:.3f}",
+            f"may be at most {bounds.max_accuracy_drop:.3f} better",
+        )
+    console.print()
+    console.print(figures)
+    console.print()
+    if outcome.pushed_path:
+        console.print("[bold green]Blessed and pushed[/]")
+        console.print(f"  version  {outcome.pushed_path.name}")
+        console.print(f"  path     {outcome.pushed_path}", soft_wrap=True)
+    else:
+        console.print("[bold red]Not blessed, not pushed[/]: what was served before stays.")
+        for miss in outcome.misses:
+            console.print(f"  {miss}", soft_wrap=True)
+    console.print(f"  log      {finished.log_path}", style="dim", soft_wrap=True)
+    console.print("\nNext:")
+    console.print(f"  tensorboard --logdir {outcome.training_logs}", soft_wrap=True)
+    if config.data.source is None:
+        console.print("  dogbreed run --data FOLDER_OR_ARCHIVE_OF_YOUR_PICTURES", soft_wrap=True)
