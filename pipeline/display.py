@@ -66,9 +66,9 @@ class RunDisplay(logging.Handler):
             self._live.stop()
 
     @property
-    def statuses(self) -> set[NodeStatus]:
-        """Every status that some node has."""
-        return set(self._status.values())
+    def nodes(self) -> dict[str, NodeStatus]:
+        """What became of each node, in the order in which they run."""
+        return dict(self._status)
 
     def run_started(self, node_ids: list[str]) -> None:
         """Learns which nodes there are."""

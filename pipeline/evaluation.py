@@ -33,7 +33,6 @@ def eval_config(bounds: EvaluatorConfig) -> tfma.EvalConfig:
     Args:
         bounds: the bounds to keep.
     """
-    model_spec = {"signature_name": EVAL_SIGNATURE, "label_key": LABEL_KEY}
     accuracy = _metric("SparseCategoricalAccuracy", name=ACCURACY)
     accuracy.per_slice_thresholds.append(
         _threshold(_OVERALL, bounds.min_accuracy, max_drop=bounds.max_accuracy_drop)
@@ -43,10 +42,8 @@ def eval_config(bounds: EvaluatorConfig) -> tfma.EvalConfig:
     top_5_accuracy = _metric("SparseTopKCategoricalAccuracy", name=TOP_5_ACCURACY, k=5)
     top_5_accuracy.per_slice_thresholds.append(_threshold(_OVERALL, bounds.min_top_5_accuracy))
     return tfma.EvalConfig(
-        model_specs=[
-            tfma.ModelSpec(**model_spec),
-            tfma.ModelSpec(name=BASELINE, is_baseline=True, **model_spec),
-        ],
+        # TFMA adds the baseline's by itself when there is one.
+        model_specs=[tfma.ModelSpec(signature_name=EVAL_SIGNATURE, label_key=LABEL_KEY)],
         slicing_specs=[_OVERALL, _BY_BREED],
         metrics_specs=[
             tfma.MetricsSpec(

@@ -127,6 +127,8 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
 
 
 def _beam_arguments(config: Config) -> list[str]:
+    # With any argument at all, TFX packs itself into an archive for every Beam node, for workers
+    # on other machines: seconds that a run in one process need not spend.
     if config.beam_workers == 1:
-        return ["--direct_num_workers=1"]
+        return []
     return [f"--direct_num_workers={config.beam_workers}", "--direct_running_mode=multi_processing"]

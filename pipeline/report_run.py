@@ -14,7 +14,7 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
     """Prints the nodes, the figures beside their bounds, the verdict and what to do next."""
     outcome = finished.outcome
     console.print(finished.display.table())
-    if finished.display.statuses == {NodeStatus.REUSED}:
+    if set(finished.display.nodes.values()) == {NodeStatus.REUSED}:
         console.print("\nNothing has changed since the last run: every result was reused.")
 
     bounds = config.evaluator

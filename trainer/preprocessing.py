@@ -76,7 +76,7 @@ def fit_picture(picture: tf.Tensor, image: ImageSpec, transform: TransformConfig
     if image.channels == 1:
         picture = tf.image.rgb_to_grayscale(picture)
     if transform.fit == "pad":
-        fitted = tf.image.resize_with_pad(picture, *size, antialias=True)
+        fitted = _scale_within(picture, image)
     else:
         if transform.fit == "crop":
             picture = _crop_to_aspect(picture, image)
@@ -116,6 +116,25 @@ def _crop_to_aspect(picture: tf.Tensor, image: ImageSpec) -> tf.Tensor:
     new_width = tf.minimum(width, _at_least_one(tf.cast(height, tf.float32) * aspect))
     return tf.image.crop_to_bounding_box(
         picture, (height - new_height) // 2, (width - new_width) // 2, new_height, new_width
+    )
+
+
+def _scale_within(picture: tf.Tensor, image: ImageSpec) -> tf.Tensor:
+    """Scales all of a picture into the size of `image` and centres it on black.
+
+    `tf.image.resize_with_pad` does the same but fails on a picture so long and thin that its
+    shorter side vanishes.
+    """
+    height, width = (tf.cast(tf.shape(picture)[axis], tf.float32) for axis in (0, 1))
+    scale = tf.minimum(image.height_px / height, image.width_px / width)
+    new_height, new_width = _at_least_one(height * scale), _at_least_one(width * scale)
+    scaled = tf.image.resize(picture, (new_height, new_width), antialias=True)
+    return tf.image.pad_to_bounding_box(
+        scaled,
+        (image.height_px - new_height) // 2,
+        (image.width_px - new_width) // 2,
+        image.height_px,
+        image.width_px,
     )
 
 

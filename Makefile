@@ -1,0 +1,41 @@
+# Picks a Python, makes .venv from requirements.lock, and hands over to `dogbreed`.
+# Everything here also works without make, once `. .venv/bin/activate` is done.
+
+# TFX 1.21 has wheels for glibc 2.39 and Python 3.11 to 3.13; elsewhere TFX 1.16 needs Python 3.10.
+GLIBC := $(lastword $(shell getconf GNU_LIBC_VERSION))
+OLDER := $(firstword $(shell printf '%s\n' 2.39 '$(GLIBC)' | sort -V))
+VERSIONS := $(if $(filter 2.39,$(OLDER)),3.13 3.12 3.11 3.10,3.10)
+# A pyenv shim answers only when it is told which of its versions to be.
+PYTHON ?= $(shell for v in $(VERSIONS); do \
+	PYENV_VERSION=$$(pyenv versions --bare 2>/dev/null | grep "^$$v" | tail -n 1) \
+	python$$v -c 'import sys; print(sys.executable)' 2>/dev/null && break; done)
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: run test lint setup clean
+run: setup ## run the pipeline on the built-in sample; ARGS="--data PATH" for other pictures
+	$(BIN)/dogbreed run $(ARGS)
+
+test: setup ## run all tests
+	$(BIN)/pytest $(ARGS)
+
+lint: setup ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: .venv/ready ## make .venv
+
+.venv/ready: requirements.lock pyproject.toml Makefile
+	@test -n "$(PYTHON)" || { echo "No Python of $(VERSIONS) is on the PATH (glibc here is $(GLIBC)). Install one, or name it: make PYTHON=/path/to/python"; exit 1; }
+	@command -v g++ >/dev/null || { echo "A C++ compiler is needed to build pyfarmhash: on Debian or Ubuntu, apt-get install g++"; exit 1; }
+	@"$(PYTHON)" -c 'import sys, sysconfig, pathlib; sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' || { echo "$(PYTHON) has no headers: on Debian or Ubuntu, apt-get install python3-dev"; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip' || { echo "$(PYTHON) cannot make environments: on Debian or Ubuntu, apt-get install python3-venv"; exit 1; }
+	"$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip sync --python $(BIN)/python requirements.lock
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --editable .
+	@touch $@
+
+clean: ## remove .venv and caches, never runs/
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build *.egg-info

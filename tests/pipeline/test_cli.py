@@ -1,0 +1,124 @@
+"""The `dogbreed` command as a process: help, errors, signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from datasets.dataset import Dataset
+from tests.pipeline.conftest import tiny_settings
+
+_DOGBREED = Path(sys.executable).with_name("dogbreed")
+
+
+def _dogbreed(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": "200"}
+    return subprocess.run(
+        [_DOGBREED, *arguments], cwd=cwd, capture_output=True, text=True, env=environment,
+        timeout=300, check=False,
+    )  # fmt: skip
+
+
+def test_help_lists_the_commands_without_importing_tensorflow(tmp_path: Path) -> None:
+    assert {"run", "convert", "sample", "settings"} <= set(
+        _dogbreed("--help", cwd=tmp_path).stdout.split()
+    )
+    code = (
+        "import sys, pipeline.cli; "
+        "print({'tensorflow', 'tfx', 'apache_beam', 'PIL'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["run", "--data", "nowhere"], 1, "nowhere does not exist"),
+        (["run", "--config", "nowhere.yaml"], 1, "There is no configuration nowhere.yaml"),
+        (["run", "--set", "trainer.epoks=1"], 1, "Did you mean epochs?"),
+        (["run", "--set", "root=/proc/none"], 1, "/proc/none cannot be written"),
+        (["convert", "nowhere", "out"], 1, "nowhere does not exist"),
+        (["convert", ".", "out", "--eval-share", "7"], 1, "--eval-share"),
+        (["convert", "--layout", "spiral", ".", "out"], 2, "spiral"),
+        (["bark"], 2, "bark"),
+    ],
+)
+def test_bad_input_ends_with_one_clear_line(
+    arguments: list[str], code: int, said: str, tmp_path: Path
+) -> None:
+    done = _dogbreed(*arguments, cwd=tmp_path)
+
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_sample_then_convert_say_what_they_wrote_and_what_comes_next(tmp_path: Path) -> None:
+    drawn = _dogbreed("sample", "toys", "--per-breed", "4", cwd=tmp_path)
+    done = _dogbreed(
+        "convert", "toys/toy-dogs.tar", "records", "--split", "every-5th", "--eval-share", "0.5",
+        cwd=tmp_path,
+    )  # fmt: skip
+
+    assert "Wrote toys/toy-dogs.tar" in drawn.stdout
+    assert "12 train, 12 eval pictures" in done.stdout
+    assert "dogbreed run --data records" in done.stdout
+    assert (tmp_path / "records" / "dataset.json").is_file()
+
+
+def test_settings_lists_every_key_with_its_meaning(tmp_path: Path) -> None:
+    said = _dogbreed("settings", cwd=tmp_path).stdout
+
+    assert "trainer.network.input_px" in said
+    assert "Passes over the training split." in said
+
+
+@pytest.mark.slow
+def test_run_that_is_interrupted_then_killed_goes_on_where_it_stopped(
+    records: Dataset, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    settings = [word for setting in tiny_settings(root) for word in ("--set", setting)]
+    command = [_DOGBREED, "run", "--data", records.path, *settings]
+    long_training = [*command, "--set", "trainer.epochs=100000"]
+
+    interrupted = _stopped_while_training(long_training, signal.SIGINT)
+    assert interrupted.returncode == 130
+    assert "Interrupted. Run the same command again" in interrupted.stderr
+    assert "Traceback" not in interrupted.stderr
+    killed = _stopped_while_training(long_training, signal.SIGKILL)
+    assert killed.returncode == -signal.SIGKILL
+    assert "Transform: reused" in killed.stdout
+    assert list((root / "artifacts" / "Trainer" / "model").iterdir())
+
+    done = _dogbreed(*command[1:], cwd=tmp_path)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Transform: reused" in done.stdout
+    assert "Blessed and pushed" in done.stdout
+    # What the killed training had half-written is gone: one model is left, the finished one.
+    assert len(list((root / "artifacts" / "Trainer" / "model").iterdir())) == 1
+
+
+def _stopped_while_training(
+    command: list[str | Path], number: signal.Signals
+) -> subprocess.CompletedProcess[str]:
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    )
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if line.startswith("Trainer: epoch 2"):
+            process.send_signal(number)
+            break
+    stdout, stderr = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(command, process.returncode, "".join(seen) + stdout, stderr)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.load_config import load_config
+from trainer.config import DogCnnConfig, ResidualConfig
+
+_CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", _CONFIGS, ids=lambda path: path.name)
+def test_every_shipped_configuration_is_valid(path: Path) -> None:
+    assert load_config(path).name == path.stem
+
+
+def test_defaults_are_those_of_the_sample() -> None:
+    assert load_config() == Config()
+
+
+def test_override_reaches_into_groups_and_later_ones_win() -> None:
+    config = load_config(
+        None, ["trainer.epochs=5", "trainer.augment.flip=false", "trainer.epochs=6"]
+    )
+
+    assert config.trainer.epochs == 6
+    assert config.trainer.augment.flip is False
+    assert isinstance(config.trainer.network, ResidualConfig)
+
+
+def test_network_by_name_alone_replaces_the_one_with_options() -> None:
+    assert load_config(None, ["trainer.network=dog_cnn"]).trainer.network == DogCnnConfig()
+
+
+def test_source_is_taken_as_typed_even_where_yaml_would_read_a_number() -> None:
+    assert load_config(source="007").data.source == "007"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["trainer.epoks=3"], ["trainer.epoks: unknown key. Did you mean epochs?", "batch_size"]),
+        (["trainer.network.input=3"], ["trainer.network.input: unknown key", "input_px"]),
+        (["trainer.network=vgg17"], ["trainer.network", "vgg17", "dog_cnn", "residual"]),
+        (["trainer.epochs=many"], ["trainer.epochs: Input should be a valid integer", "'many'"]),
+        (["evaluator.min_accuracy=90"], ["evaluator.min_accuracy", "less than or equal to 1"]),
+        (["data.convert.eval_share=2"], ["data.convert.eval_share", "less than 1"]),
+        (["name=My Dogs"], ["name", "My Dogs"]),
+        (["trainer=5"], ["trainer:"]),
+        (["data.infer_schema=true", "data.curated_schema=x"], ["exclude each other"]),
+        (["trainer.epoks=3", "evaluator.min_accuracy=90"], ["epoks", "min_accuracy"]),
+        (["trainer.epochs"], ["--set wants KEY=VALUE", "trainer.epochs"]),
+    ],
+)
+def test_every_mistake_is_named_in_the_words_of_the_user(
+    overrides: list[str], said: list[str]
+) -> None:
+    with pytest.raises(UserError) as raised:
+        load_config(None, overrides)
+
+    for words in said:
+        assert words in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a: [1, 2", "is not YAML"),
+        (b"- 1\n- 2\n", "must be a mapping"),
+        (b"\xff\xfe\x00", "cannot be read"),
+        (b"trainer: {epochs: 0}", "trainer.epochs"),
+    ],
+)
+def test_file_that_is_no_configuration_is_refused_by_name(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+
+    with pytest.raises(UserError, match=said) as raised:
+        load_config(path)
+
+    assert str(path) in str(raised.value)
+
+
+def test_missing_file_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="There is no configuration"):
+        load_config(tmp_path / "none.yaml")

@@ -1,0 +1,198 @@
+"""The real pipeline on tiny records: what runs again, what is pushed, what is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from rich.console import Console
+
+from datasets.dataset import Dataset
+from datasets.example import decode_example
+from datasets.tfrecord import read_records
+from pipeline.load_config import load_config
+from pipeline.nodes import NodeStatus
+from pipeline.report_run import report_run
+from pipeline.run import FinishedRun, run
+from tests.pictures import encoded
+from tests.pipeline.conftest import tiny_settings
+
+pytestmark = pytest.mark.slow
+
+RunTiny = Callable[..., tuple[FinishedRun, str]]
+ALL_NODES = {
+    "ImportExampleGen", "StatisticsGen", "CuratedSchema", "ExampleValidator", "Transform",
+    "Trainer", "Baseline", "Evaluator", "Pusher",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("root")
+
+
+@pytest.fixture(scope="module")
+def run_tiny(root: Path, records: Dataset) -> RunTiny:
+    """Runs the pipeline below `root`; returns the run and what the terminal said of it."""
+
+    def start(*overrides: str) -> tuple[FinishedRun, str]:
+        console = Console(file=io.StringIO(), width=160)
+        config = load_config(None, [*tiny_settings(root), *overrides], source=str(records.path))
+        finished = run(config, console)
+        report_run(config, finished, console)
+        return finished, console.file.getvalue()  # type: ignore[attr-defined]
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def first(run_tiny: RunTiny) -> tuple[FinishedRun, str]:
+    return run_tiny()
+
+
+def _nodes(finished: FinishedRun, status: NodeStatus) -> set[str]:
+    return {name for name, each in finished.display.nodes.items() if each is status}
+
+
+def _versions(root: Path) -> set[str]:
+    return {path.name for path in (root / "served").iterdir()}
+
+
+def test_first_run_runs_every_node_and_pushes_a_model(
+    first: tuple[FinishedRun, str], root: Path
+) -> None:
+    finished, said = first
+
+    assert _nodes(finished, NodeStatus.RAN) == ALL_NODES
+    assert finished.outcome.baseline_accuracy is None
+    assert finished.outcome.pushed_path is not None
+    assert _versions(root) == {finished.outcome.pushed_path.name}
+    assert "Blessed and pushed" in said
+    assert str(finished.outcome.pushed_path) in said
+
+
+def test_accuracy_is_that_of_the_pushed_model_over_the_eval_records(
+    first: tuple[FinishedRun, str], records: Dataset
+) -> None:
+    outcome = first[0].outcome
+    model = tf.saved_model.load(str(outcome.pushed_path))
+    eval_records = [record for path in records.shards("eval") for record in read_records(path)]
+    labels = [decode_example(record)["image/class/label"] for record in eval_records]
+
+    answer = model.signatures["evaluate"](examples=tf.constant(eval_records))
+
+    hits = np.argmax(answer["probabilities"], axis=1) == np.array(labels).ravel()
+    assert outcome.num_eval_examples == len(eval_records)
+    assert outcome.accuracy == pytest.approx(hits.mean(), abs=1e-6)
+
+
+def test_serving_and_evaluation_agree_on_the_same_picture(
+    first: tuple[FinishedRun, str], records: Dataset
+) -> None:
+    model = tf.saved_model.load(str(first[0].outcome.pushed_path))
+    record = next(iter(read_records(records.shards("eval")[0])))
+    picture = decode_example(record)["image/encoded"]
+    picture = picture[0] if isinstance(picture, list) else picture
+
+    evaluated = model.signatures["evaluate"](examples=tf.constant([record]))["probabilities"]
+    served = model.signatures["serving_default"](pictures=tf.constant([picture]))
+
+    order = np.argsort(-evaluated.numpy()[0])[:5]
+    assert [name.decode() for name in served["breeds"].numpy()[0]] == [
+        records.labels[index] for index in order
+    ]
+    np.testing.assert_allclose(
+        served["probabilities"].numpy()[0], evaluated.numpy()[0][order], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("picture_format", ["JPEG", "PNG", "GIF", "BMP"])
+def test_serving_takes_every_common_picture_format(
+    first: tuple[FinishedRun, str], photograph: Image.Image, picture_format: str
+) -> None:
+    model = tf.saved_model.load(str(first[0].outcome.pushed_path))
+    contents = [encoded(photograph, picture_format)] * 2
+
+    served = model.signatures["serving_default"](pictures=tf.constant(contents))
+
+    assert served["breeds"].shape == (2, 5)
+    assert (served["probabilities"].numpy().sum(axis=1) <= 1 + 1e-5).all()
+
+
+def test_model_says_what_it_was_made_of(first: tuple[FinishedRun, str], records: Dataset) -> None:
+    pushed = first[0].outcome.pushed_path
+    assert pushed is not None
+    about = json.loads((pushed / "assets.extra" / "dogbreed.json").read_text())
+
+    assert tuple(about["breeds"]) == records.labels
+    assert about["trainer"]["epochs"] == 1
+
+
+def test_training_curves_have_a_train_and_an_eval_run(first: tuple[FinishedRun, str]) -> None:
+    runs = {path.parent.name for path in first[0].outcome.training_logs.rglob("events.*")}
+    assert runs == {"train", "validation"}
+
+
+def test_unchanged_run_reuses_everything_and_says_so(
+    first: tuple[FinishedRun, str], run_tiny: RunTiny, root: Path
+) -> None:
+    versions = _versions(root)
+
+    finished, said = run_tiny()
+
+    assert _nodes(finished, NodeStatus.REUSED) == ALL_NODES
+    assert "Nothing has changed since the last run" in said
+    assert finished.outcome == first[0].outcome
+    assert _versions(root) == versions
+
+
+def test_missed_bound_refuses_the_model_and_leaves_the_served_one(
+    first: tuple[FinishedRun, str], run_tiny: RunTiny, root: Path
+) -> None:
+    versions = _versions(root)
+
+    finished, said = run_tiny("evaluator.min_accuracy=1", "evaluator.min_breed_accuracy=1")
+
+    outcome = finished.outcome
+    assert _nodes(finished, NodeStatus.RAN) == {"Evaluator", "Pusher"}
+    assert not outcome.blessed
+    assert outcome.pushed_path is None
+    assert _versions(root) == versions
+    miss = f"accuracy {outcome.accuracy:.3f} misses its bound 1.000 by {1 - outcome.accuracy:.3f}"
+    assert miss in outcome.misses
+    assert any(text.startswith("accuracy of Toy ") for text in outcome.misses)
+    assert miss in said
+    assert "Not blessed, not pushed" in said
+
+
+def test_retrained_model_is_held_against_the_served_one(
+    first: tuple[FinishedRun, str], run_tiny: RunTiny
+) -> None:
+    finished, _ = run_tiny("trainer.max_steps=1", "trainer.seed=5")
+
+    assert _nodes(finished, NodeStatus.RAN) == {"Trainer", "Baseline", "Evaluator", "Pusher"}
+    assert finished.outcome.baseline_accuracy == pytest.approx(first[0].outcome.accuracy)
+
+
+def test_anomaly_stops_the_run_before_training_in_words(
+    run_tiny: RunTiny, records: Dataset, tmp_path: Path
+) -> None:
+    from pipeline.errors import UserError
+
+    strangers = tmp_path / "labels.pbtxt"
+    schema = (records.path / "schema.pbtxt").read_text()
+    strangers.write_text(schema.replace("Toy Husky", "Toy Wolf"))
+
+    with pytest.raises(UserError) as raised:
+        run_tiny(f"data.curated_schema={strangers}")
+
+    said = str(raised.value)
+    assert said.startswith("ExampleValidator failed: The data does not fit the schema")
+    assert "Toy Husky" in said
+    assert ".log" in said
