@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import tensorflow as tf
 from tfx import types
 from tfx.components.evaluator import component, executor
 from tfx.dsl.components.base import executor_spec
@@ -25,7 +26,9 @@ class EvaluatorExecutor(executor.Executor):
         baseline = input_dict.get(BASELINE_MODEL_KEY, [])
         if not all(holds_model(artifact) for artifact in baseline):
             input_dict = {key: value for key, value in input_dict.items() if value is not baseline}
-        super().Do(input_dict, output_dict, exec_properties)
+        # Metrics are counted eagerly: AutoGraph would only rewrite them for each slice, slowly.
+        evaluate = tf.autograph.experimental.do_not_convert(super().Do)
+        evaluate(input_dict, output_dict, exec_properties)
 
 
 class Evaluator(component.Evaluator):

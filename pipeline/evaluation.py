@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.config import EvaluatorConfig
 from trainer.features import BREED_KEY, LABEL_KEY
@@ -20,12 +20,12 @@ LOSS = "loss"
 BASELINE = "baseline"
 """Name of the served model in TFMA's results; the new one's is empty or `candidate`."""
 
-_OVERALL = tfma.SlicingSpec()
-_BY_BREED = tfma.SlicingSpec(feature_keys=[BREED_KEY])
+_OVERALL = config_pb2.SlicingSpec()
+_BY_BREED = config_pb2.SlicingSpec(feature_keys=[BREED_KEY])
 _HAIR = 1e-6
 
 
-def eval_config(bounds: EvaluatorConfig) -> tfma.EvalConfig:
+def eval_config(bounds: EvaluatorConfig) -> config_pb2.EvalConfig:
     """Says what to measure, on which slices, and within which bounds.
 
     Metrics are computed over the whole eval split and within each breed.
@@ -41,14 +41,14 @@ def eval_config(bounds: EvaluatorConfig) -> tfma.EvalConfig:
         accuracy.per_slice_thresholds.append(_threshold(_BY_BREED, bounds.min_breed_accuracy))
     top_5_accuracy = _metric("SparseTopKCategoricalAccuracy", name=TOP_5_ACCURACY, k=5)
     top_5_accuracy.per_slice_thresholds.append(_threshold(_OVERALL, bounds.min_top_5_accuracy))
-    return tfma.EvalConfig(
+    return config_pb2.EvalConfig(
         # TFMA adds the baseline's by itself when there is one.
-        model_specs=[tfma.ModelSpec(signature_name=EVAL_SIGNATURE, label_key=LABEL_KEY)],
+        model_specs=[config_pb2.ModelSpec(signature_name=EVAL_SIGNATURE, label_key=LABEL_KEY)],
         slicing_specs=[_OVERALL, _BY_BREED],
         metrics_specs=[
-            tfma.MetricsSpec(
+            config_pb2.MetricsSpec(
                 metrics=[
-                    tfma.MetricConfig(class_name="ExampleCount"),
+                    config_pb2.MetricConfig(class_name="ExampleCount"),
                     _metric("SparseCategoricalCrossentropy", name=LOSS),
                     accuracy,
                     top_5_accuracy,
@@ -58,26 +58,26 @@ def eval_config(bounds: EvaluatorConfig) -> tfma.EvalConfig:
     )
 
 
-def _metric(class_name: str, **options: Any) -> tfma.MetricConfig:
-    return tfma.MetricConfig(class_name=class_name, config=json.dumps(options))
+def _metric(class_name: str, **options: Any) -> config_pb2.MetricConfig:
+    return config_pb2.MetricConfig(class_name=class_name, config=json.dumps(options))
 
 
 def _threshold(
-    slices: tfma.SlicingSpec, lower_bound: float, *, max_drop: float | None = None
-) -> tfma.PerSliceMetricThreshold:
+    slices: config_pb2.SlicingSpec, lower_bound: float, *, max_drop: float | None = None
+) -> config_pb2.PerSliceMetricThreshold:
     """A lower bound, and how far below the baseline a metric may be.
 
     The slices are always named, because TFMA applies a threshold without slices to all of them.
     """
-    threshold = tfma.MetricThreshold(
-        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": lower_bound})
+    threshold = config_pb2.MetricThreshold(
+        value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": lower_bound})
     )
     if max_drop is not None:
         threshold.change_threshold.CopyFrom(
-            tfma.GenericChangeThreshold(
-                direction=tfma.MetricDirection.HIGHER_IS_BETTER,
+            config_pb2.GenericChangeThreshold(
+                direction=config_pb2.MetricDirection.HIGHER_IS_BETTER,
                 # TFMA wants a change above the bound: an equal one must pass, hence a hair below.
                 absolute={"value": -max_drop - _HAIR},
             )
         )
-    return tfma.PerSliceMetricThreshold(slicing_specs=[slices], threshold=threshold)
+    return config_pb2.PerSliceMetricThreshold(slicing_specs=[slices], threshold=threshold)

@@ -26,6 +26,8 @@ ABOUT_FILE = Path("assets.extra") / "dogbreed.json"
 """What a model says of itself; TensorFlow Serving leaves `assets.extra` alone."""
 
 
+# No code of ours branches on tensors; AutoGraph would spend seconds rewriting Keras for nothing.
+@tf.autograph.experimental.do_not_convert
 def run_fn(fn_args: FnArgs) -> None:
     """Trains the configured network and exports it with its signatures.
 
