@@ -12,6 +12,9 @@ from datasets.errors import DatasetError
 LayoutName = Literal["auto", "folders", "prefix", "csv", "idx", "numbered"]
 SplitName = Literal["content-hash", "every-5th"]
 
+_FLAGS = {"max_rejected_share": "--max-rejected", "shorter_side_px": "--shorter-side"}
+"""Options whose flag is shorter than the field, which names its unit."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -103,7 +106,8 @@ class ConvertOptions(BaseModel):
         except ValidationError as error:
             problems = []
             for problem in error.errors():
-                option = "--" + ".".join(map(str, problem["loc"])).replace("_", "-")
+                field = ".".join(map(str, problem["loc"]))
+                option = _FLAGS.get(field, "--" + field.replace("_", "-"))
                 message = problem["msg"].removeprefix("Value error, ")
                 if not problem["loc"]:
                     problems.append(message)

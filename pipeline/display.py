@@ -64,6 +64,8 @@ class RunDisplay(logging.Handler):
         logging.getLogger(PROGRESS_LOGGER).removeHandler(self)
         if self._console.is_terminal:
             self._live.stop()
+            if exc is not None and self._status:  # what was live has gone from the screen
+                self._console.print(self.table())
 
     @property
     def nodes(self) -> dict[str, NodeStatus]:

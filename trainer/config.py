@@ -60,7 +60,7 @@ class ResidualConfig(Settings):
     """Number of stages; all but the first halve height and width."""
     blocks_per_stage: int = Field(default=1, ge=1, le=8)
     """Residual blocks in each stage."""
-    stem_stride: Literal[1, 2] = 1
+    stem_stride: Literal[1, 2] = 2
     """Stride of the first convolution; 2 quarters the cost of everything behind it."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
     """Share of the pooled features dropped while training."""
@@ -107,7 +107,7 @@ class TrainerConfig(Settings):
 
     network: NetworkConfig = ResidualConfig()
     """The network by name, with its options."""
-    epochs: int = Field(default=12, ge=1)
+    epochs: int = Field(default=16, ge=1)
     """Passes over the training split."""
     max_steps: int | None = Field(default=None, ge=1)
     """Stop after this many steps even if the epochs are not over."""
@@ -115,7 +115,7 @@ class TrainerConfig(Settings):
     """Examples in one step."""
     optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
     """The optimizer's name; SGD has momentum 0.9."""
-    learning_rate: float = Field(default=2e-3, gt=0, le=10)
+    learning_rate: float = Field(default=5e-3, gt=0, le=10)
     """The highest learning rate of the schedule."""
     schedule: Literal["constant", "cosine", "exponential"] = "cosine"
     """How the learning rate changes over the steps of the run."""
@@ -123,7 +123,7 @@ class TrainerConfig(Settings):
     """Share of all steps over which a cosine schedule rises from 0 to the highest rate."""
     weight_decay: float = Field(default=1e-2, ge=0)
     """Decoupled weight decay of adamw."""
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     """Probability mass spread evenly over all breeds."""
     augment: AugmentConfig = AugmentConfig()
     """Augmentation of the training pictures."""

@@ -18,6 +18,7 @@ from trainer.callbacks import ReportProgress, StopAfterSteps, StopOnNonFiniteLos
 from trainer.config import TrainerConfig
 from trainer.features import BREED_KEY
 from trainer.input import Split, eval_batches, training_batches
+from trainer.loss import build_loss
 from trainer.networks.build import build_network
 from trainer.optimizer import build_optimizer
 from trainer.signatures import Servable, save_servable
@@ -65,7 +66,7 @@ def run_fn(fn_args: FnArgs) -> None:
     network.summary(print_fn=logging.info)
     network.compile(
         optimizer=build_optimizer(config, num_steps),
-        loss=_loss(config, len(breeds)),
+        loss=build_loss(config.label_smoothing, len(breeds)),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
     )
     network.fit(
@@ -129,18 +130,3 @@ def breeds_of_schema(schema_path: str) -> list[str]:
         f"The schema {os.path.basename(schema_path)} lists no breeds: feature {BREED_KEY} needs a "
         "string domain."
     )
-
-
-def _loss(config: TrainerConfig, num_classes: int) -> keras.losses.Loss:
-    if not config.label_smoothing:
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-    smooth = keras.losses.CategoricalCrossentropy(
-        from_logits=True, label_smoothing=config.label_smoothing
-    )
-
-    def smoothed_loss(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """Cross-entropy of `(batch,)` int64 labels with softened one-hot targets."""
-        return smooth(tf.one_hot(tf.reshape(labels, (-1,)), num_classes), logits)
-
-    return smoothed_loss

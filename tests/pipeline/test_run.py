@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,15 +14,17 @@ import tensorflow as tf
 from PIL import Image
 from rich.console import Console
 
-from datasets.dataset import Dataset
+from datasets.dataset import Dataset, load_dataset
 from datasets.example import decode_example
 from datasets.tfrecord import read_records
+from pipeline.errors import UserError
 from pipeline.load_config import load_config
 from pipeline.nodes import NodeStatus
 from pipeline.report_run import report_run
 from pipeline.run import FinishedRun, run
 from tests.pictures import encoded
 from tests.pipeline.conftest import tiny_settings
+from trainer.preprocessing import decode_picture, fit_picture, store
 
 pytestmark = pytest.mark.slow
 
@@ -98,7 +101,6 @@ def test_serving_and_evaluation_agree_on_the_same_picture(
     model = tf.saved_model.load(str(first[0].outcome.pushed_path))
     record = next(iter(read_records(records.shards("eval")[0])))
     picture = decode_example(record)["image/encoded"]
-    picture = picture[0] if isinstance(picture, list) else picture
 
     evaluated = model.signatures["evaluate"](examples=tf.constant([record]))["probabilities"]
     served = model.signatures["serving_default"](pictures=tf.constant([picture]))
@@ -180,19 +182,54 @@ def test_retrained_model_is_held_against_the_served_one(
     assert finished.outcome.baseline_accuracy == pytest.approx(first[0].outcome.accuracy)
 
 
-def test_anomaly_stops_the_run_before_training_in_words(
-    run_tiny: RunTiny, records: Dataset, tmp_path: Path
+def test_transform_stores_exactly_what_eager_preprocessing_gives(
+    first: tuple[FinishedRun, str], root: Path, records: Dataset
 ) -> None:
-    from pipeline.errors import UserError
+    config = load_config(None, tiny_settings(root))
+    eagerly = {
+        store(
+            fit_picture(
+                decode_picture(tf.constant(decode_example(record)["image/encoded"])),
+                config.trainer.network.image,
+                config.transform,
+            ),
+            config.transform,
+        ).numpy()
+        for path in records.shards("eval")
+        for record in read_records(path)
+    }
 
-    strangers = tmp_path / "labels.pbtxt"
-    schema = (records.path / "schema.pbtxt").read_text()
-    strangers.write_text(schema.replace("Toy Husky", "Toy Wolf"))
+    files = [str(path) for path in root.glob("artifacts/Transform/*/*/Split-eval/*.gz")]
+    transformed = {
+        tf.train.Example.FromString(record.numpy())
+        .features.feature["image/encoded_xf"]
+        .bytes_list.value[0]
+        for record in tf.data.TFRecordDataset(files, "GZIP")
+    }
+
+    assert transformed == eagerly
+
+
+def test_anomalies_stop_the_run_before_training_in_words(records: Dataset, tmp_path: Path) -> None:
+    tampered, root = tmp_path / "records", tmp_path / "root"
+    shutil.copytree(records.path, tampered)
+    shard = load_dataset(tampered).shards("eval")[0]
+    examples = [tf.train.Example.FromString(record) for record in read_records(shard)]
+    del examples[0].features.feature["image/encoded"]
+    examples[1].features.feature["image/class/label"].int64_list.value[0] = 99
+    examples[2].features.feature["image/class/text"].bytes_list.value[0] = b"Grey Wolf"
+    with tf.io.TFRecordWriter(str(shard)) as writer:
+        for example in examples:
+            writer.write(example.SerializeToString())
+    config = load_config(None, tiny_settings(root), source=str(tampered))
 
     with pytest.raises(UserError) as raised:
-        run_tiny(f"data.curated_schema={strangers}")
+        run(config, Console(file=io.StringIO()))
 
     said = str(raised.value)
-    assert said.startswith("ExampleValidator failed: The data does not fit the schema")
-    assert "Toy Husky" in said
-    assert ".log" in said
+    assert said.startswith("ExampleValidator failed: The data does not fit the schema: eval split")
+    assert "image/encoded: The feature was present in fewer examples" in said
+    assert "image/class/label" in said
+    assert "Grey Wolf" in said
+    assert str(root / "logs") in said
+    assert not (root / "artifacts" / "Transform").exists()

@@ -46,7 +46,7 @@ def test_dog_cnn_sees_floats_from_0_to_below_1() -> None:
     [
         (ResidualConfig(), 128),
         (ResidualConfig(input_px=96, width=24, stages=3, blocks_per_stage=2), 96),
-        (ResidualConfig(stem_stride=2, stages=2), 32),
+        (ResidualConfig(stem_stride=1, stages=2), 32),
     ],
 )
 def test_residual_doubles_filters_in_each_stage(config: ResidualConfig, features: int) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from trainer.callbacks import StopAfterSteps, StopOnNonFiniteLoss
 from trainer.config import TrainerConfig
+from trainer.loss import build_loss
 from trainer.optimizer import build_optimizer
 
 
@@ -55,3 +56,18 @@ def test_learning_rate_follows_its_schedule_over_the_run(
         optimizer.iterations.assign(step)
         rates.append(float(optimizer.learning_rate))
     assert rates == pytest.approx([at_start, at_tenth, at_end], abs=1e-6)
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_loss_in_training_is_cross_entropy_with_smoothed_targets(label_smoothing: float) -> None:
+    logits = np.array([[2.0, -1.0, 0.5], [0.0, 3.0, 1.0]], np.float32)
+    labels = np.array([0, 2], np.int64)
+    targets = np.eye(3)[labels] * (1 - label_smoothing) + label_smoothing / 3
+    log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    by_hand = -(targets * log_probabilities).sum(axis=1).mean()
+    identity = keras.Sequential([keras.Input((3,)), keras.layers.Activation("linear")])
+    identity.compile(loss=build_loss(label_smoothing, num_classes=3))
+
+    loss = identity.evaluate(logits, labels, verbose=0)
+
+    assert loss == pytest.approx(by_hand, abs=1e-5)
