@@ -22,7 +22,7 @@ from rich.table import Table
 from datasets.convert import convert
 from datasets.dataset import Dataset
 from datasets.options import ConvertOptions
-from datasets.toy_dogs import write_sample
+from datasets.toy_dogs.sample import write_sample
 
 _HERE = Path(__file__).parent
 _PER_BREED = 50

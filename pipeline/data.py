@@ -24,7 +24,7 @@ from datasets.dataset import DATASET_FILE, Dataset, load_dataset
 from datasets.options import ConvertOptions
 from datasets.options import Progress as ConvertProgress
 from datasets.source_fingerprint import source_fingerprint
-from datasets.toy_dogs import ARCHIVE_NAME, write_sample
+from datasets.toy_dogs.sample import ARCHIVE_NAME, write_sample
 from pipeline.config import Config
 
 _KEY_DIGITS = 16
@@ -68,7 +68,7 @@ def convert_shown(source: str, out: Path, options: ConvertOptions, console: Cons
 
 
 def draw_shown(directory: Path, seed: int, per_breed: int, console: Console) -> Path:
-    """Draws the sample under a progress bar, as `datasets.toy_dogs.write_sample` does."""
+    """Draws the sample under a progress bar, as `datasets.toy_dogs.sample.write_sample` does."""
     with _progress_bar(console) as report:
         return write_sample(
             directory,

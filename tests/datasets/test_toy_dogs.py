@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from datasets.errors import DatasetError
-from datasets.toy_dogs import ARCHIVE_NAME, BREEDS, write_sample
+from datasets.toy_dogs.sample import ARCHIVE_NAME, BREEDS, write_sample
 
 PER_BREED = 3
 SIZE_PX = 48

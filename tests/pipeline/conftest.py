@@ -7,7 +7,7 @@ import pytest
 from datasets.convert import convert
 from datasets.dataset import Dataset
 from datasets.options import ConvertOptions
-from datasets.toy_dogs import write_sample
+from datasets.toy_dogs.sample import write_sample
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from datasets.errors import DatasetError
-from datasets.toy_dogs_drawing import (
+from datasets.toy_dogs.breed import Breed
+from datasets.toy_dogs.chance import choose, varied
+from datasets.toy_dogs.colours import (
     BLACK,
     BROWN,
     COLLARS,
@@ -29,18 +31,12 @@ from datasets.toy_dogs_drawing import (
     RED,
     TAN,
     WHITE,
-    Breed,
     Colour,
-    Points,
-    choose,
-    ellipse,
-    paint,
-    placed,
-    polygon,
-    pose_dog,
     tinted,
-    varied,
 )
+from datasets.toy_dogs.geometry import Points, ellipse
+from datasets.toy_dogs.poses import pose_dog
+from datasets.toy_dogs.shapes import paint, placed, polygon
 
 ARCHIVE_NAME = "toy-dogs.tar"
 _FIRST_WNID = 90_000_001  # WordNet ids end far below, so that no toy is taken for a real breed

@@ -1,0 +1,1 @@
+"""The built-in sample: six breeds of toy dogs, drawn and labelled."""
