@@ -43,8 +43,14 @@ class RunDisplay(logging.Handler):
         self._detail: dict[str, str] = {}
         self._running: str | None = None
         self._started_at = 0.0
+        # Standard output and error belong to the log by now; Rich would take them back.
         self._live = Live(
-            get_renderable=self._renderable, console=console, refresh_per_second=8, transient=True
+            get_renderable=self._renderable,
+            console=console,
+            refresh_per_second=8,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
 
     def __enter__(self) -> RunDisplay:

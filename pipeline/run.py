@@ -53,9 +53,11 @@ def run(config: Config, console: Console) -> FinishedRun:
     with _only_run_below(config.root_path):
         plan = make_plan(config, find_records(config, console))
         log_path = _new_log(config.root_path)
-        # The display draws on a copy of the terminal, because output_to_log takes the original.
+        # The display draws on a copy of the terminal, because output_to_log takes the original:
+        # what the original is must be asked before.
+        is_terminal, width = console.is_terminal, console.width
         with output_to_log(log_path) as terminal:
-            shown = Console(file=terminal, force_terminal=console.is_terminal, width=console.width)
+            shown = Console(file=terminal, force_terminal=is_terminal, width=width)
             display = RunDisplay(shown)
             with display:
                 return FinishedRun(_run_logged(config, plan, display, log_path), display, log_path)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -106,6 +108,33 @@ def test_run_that_is_interrupted_then_killed_goes_on_where_it_stopped(
     assert "Blessed and pushed" in done.stdout
     # What the killed training had half-written is gone: one model is left, the finished one.
     assert len(list((root / "artifacts" / "Trainer" / "model").iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_terminal_shows_the_live_table_and_none_of_the_libraries_noise(
+    records: Dataset, tmp_path: Path
+) -> None:
+    settings = [word for setting in tiny_settings(tmp_path) for word in ("--set", setting)]
+    screen = bytearray()
+
+    def read(terminal: int) -> bytes:
+        chunk = os.read(terminal, 4096)
+        screen.extend(chunk)
+        return chunk
+
+    command = [str(_DOGBREED), "run", "--data", str(records.path), *settings]
+    with Path("/dev/null").open("w") as nowhere, redirect_stdout(nowhere):
+        status = pty.spawn(command, read)
+
+    shown = screen.decode()
+    assert os.waitstatus_to_exitcode(status) == 0, shown
+    assert "Loading TensorFlow and TFX" in shown
+    assert "waiting" in shown
+    assert "Blessed and pushed" in shown
+    for noise in ("WARNING", "INFO", "absl", "Adapting", "tensorflow/"):
+        assert noise not in shown
+    [log] = (tmp_path / "logs").iterdir()
+    assert "absl" in log.read_text()
 
 
 def _stopped_while_training(
