@@ -10,24 +10,30 @@ import os
 import shutil
 from pathlib import Path
 
-from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import Artifact, standard_artifacts
-from tfx.utils import path_utils
+from tfx.utils import io_utils, path_utils
 
 from components.names import NEWEST_VERSION, NO_VERSION
-from serving.versions import newest_version
+from serving.versions import newest_version, read_about
+from trainer.breeds import breeds_of_schema
 
 
 @component
 def Baseline(  # noqa: N802 - a component is named as a class
+    schema: InputArtifact[standard_artifacts.Schema],
     model: OutputArtifact[standard_artifacts.Model],
     push_destination: Parameter[str],
     version: Parameter[str],
 ) -> None:
     """Copies the served model, so that it can be evaluated even after it was replaced.
 
+    A version that names other breeds gives no baseline: the labels of one model mean nothing to
+    the other.
+
     Args:
+        schema: names the breeds of this run.
         model: receives the model, or stays empty.
         push_destination: the folder that the model server watches.
         version: a version's number, `none` or `newest`.
@@ -39,9 +45,9 @@ def Baseline(  # noqa: N802 - a component is named as a class
     if version == NEWEST_VERSION:
         newest = newest_version(base_path)
         version = NO_VERSION if newest is None else str(newest)
+    # The folder must exist even if it stays empty: Kubeflow uploads every output.
+    os.makedirs(model.uri, exist_ok=True)
     if version == NO_VERSION:
-        # The folder must exist all the same: Kubeflow uploads every output.
-        os.makedirs(model.uri, exist_ok=True)
         logging.info("No version in %s: there is no baseline.", push_destination)
         return
     source = base_path / version
@@ -49,6 +55,11 @@ def Baseline(  # noqa: N802 - a component is named as a class
         raise ValueError(
             f"Version {version} has gone from {push_destination} since this run began. Run again."
         )
+    if read_about(source).get("breeds") != breeds_of_schema(
+        io_utils.get_only_uri_in_dir(schema.uri)
+    ):
+        logging.info("Version %s names other breeds: there is no baseline.", version)
+        return
     shutil.copytree(source, path_utils.serving_model_dir(model.uri), dirs_exist_ok=True)
     logging.info("The baseline is version %s of %s.", version, push_destination)
 

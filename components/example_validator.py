@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
@@ -12,6 +13,8 @@ from tfx.dsl.components.base import executor_spec
 from tfx.proto.orchestration import execution_result_pb2
 from tfx.types import artifact_utils
 from tfx.types.standard_component_specs import ANOMALIES_KEY
+
+_LONGEST = 300  # characters: TFDV lists every unexpected value
 
 
 class AnomaliesFoundError(Exception):
@@ -59,7 +62,7 @@ def _in_words(artifact: types.Artifact, split: str) -> list[str]:
     with open(path, "rb") as file:
         anomalies.ParseFromString(file.read())
     texts = [
-        f"{name}: {info.description.rstrip('. ')}"
+        textwrap.shorten(f"{name}: {info.description.rstrip('. ')}", _LONGEST, placeholder=" ...")
         for name, info in sorted(anomalies.anomaly_info.items())
     ]
     if anomalies.HasField("dataset_anomaly_info"):

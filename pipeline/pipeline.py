@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tensorflow_data_validation import StatsOptions
 from tfx.components import ImportExampleGen, SchemaGen, StatisticsGen, Trainer, Transform
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
@@ -15,6 +16,7 @@ from components.pusher import Pusher
 from pipeline.config import Config
 from pipeline.evaluation import eval_config
 from pipeline.plan import Plan
+from trainer.features import CHECKED_KEYS
 
 
 def create_pipeline(config: Config, plan: Plan) -> Pipeline:
@@ -36,7 +38,12 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
     )
 
     # Counts what is in them.
-    statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
+    statistics_gen = StatisticsGen(
+        examples=example_gen.outputs["examples"],
+        stats_options=None
+        if plan.schema_file
+        else StatsOptions(feature_allowlist=list(CHECKED_KEYS)),
+    )
 
     # Says what must be in them: the converter's schema, or one inferred from the train split. The
     # eval split takes no part, so that a breed only it knows is an anomaly.
@@ -84,7 +91,11 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
     )
 
     # Fetches the model that is served now, if there is one.
-    baseline = Baseline(push_destination=str(config.push_path), version=plan.baseline_version)
+    baseline = Baseline(
+        schema=schema_gen.outputs["schema"],
+        push_destination=str(config.push_path),
+        version=plan.baseline_version,
+    )
     baseline.add_upstream_node(trainer)
 
     # Blesses the new model if it is good enough, and not worse than the served one.

@@ -30,7 +30,7 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
         f"at least {bounds.min_top_5_accuracy:.3f}",
     )
     if outcome.baseline_accuracy is None:
-        figures.add_row("Served model", "none", "nothing to compare with yet")
+        figures.add_row("Served model", "none", "nothing of the same breeds to compare with yet")
     else:
         figures.add_row(
             "Served model",
@@ -51,5 +51,8 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
     console.print(f"  log      {finished.log_path}", style="dim", soft_wrap=True)
     console.print("\nNext:")
     console.print(f"  tensorboard --logdir {outcome.training_logs}", soft_wrap=True)
-    if config.data.source is None:
-        console.print("  dogbreed run --data FOLDER_OR_ARCHIVE_OF_YOUR_PICTURES", soft_wrap=True)
+    if not outcome.pushed_path:
+        console.print("  dogbreed run ... --set trainer.epochs=N      to train longer")
+        console.print("  dogbreed run ... --set evaluator.BOUND=X     to change a bound")
+    elif config.data.source is None:
+        console.print("  dogbreed run --data FOLDER_OR_ARCHIVE_OF_YOUR_PICTURES")

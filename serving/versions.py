@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 _SAVED_MODEL = "saved_model.pb"
-_ABOUT = Path("assets.extra") / "dogbreed.json"
+
+ABOUT_FILE = Path("assets.extra") / "dogbreed.json"
+"""What a model says of itself; TensorFlow Serving leaves `assets.extra` alone."""
 
 
 def list_versions(base_path: Path) -> list[int]:
@@ -36,16 +39,17 @@ def newest_version(base_path: Path, *, not_from_recipe: str | None = None) -> in
         Its number, or None where there is none.
     """
     for version in reversed(list_versions(base_path)):
-        if not_from_recipe is None or _recipe(base_path / str(version)) != not_from_recipe:
+        if not_from_recipe is None or (
+            read_about(base_path / str(version)).get("recipe") != not_from_recipe
+        ):
             return version
     return None
 
 
-def _recipe(version_path: Path) -> str | None:
-    """Reads which data and settings a version was trained from; None for a foreign model."""
+def read_about(version_path: Path) -> dict[str, Any]:
+    """Reads what a version says of itself: `recipe`, `breeds` and more; empty for a foreign one."""
     try:
-        about = json.loads((version_path / _ABOUT).read_text())
+        about = json.loads((version_path / ABOUT_FILE).read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    recipe = about.get("recipe")
-    return recipe if isinstance(recipe, str) else None
+        return {}
+    return about if isinstance(about, dict) else {}

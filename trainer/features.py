@@ -9,6 +9,10 @@ LABEL_KEY = "image/class/label"
 BREED_KEY = "image/class/text"
 """Breed in words; its domain in the schema is the list of all breeds."""
 
+CHECKED_KEYS = (IMAGE_KEY, "image/format", "image/height", "image/width", BREED_KEY, LABEL_KEY)
+"""What an inferred schema speaks of. Not of file names: it would list those of a small train split,
+and every name in the eval split would be an anomaly."""
+
 
 def transformed_name(key: str) -> str:
     """Returns the name that the Transform graph gives a feature."""

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 import tensorflow_transform as tft
-from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components.trainer.fn_args_utils import FnArgs
-from tfx.utils import io_utils
 
+from serving.versions import ABOUT_FILE
+from trainer.breeds import breeds_of_schema
 from trainer.callbacks import ReportProgress, StopAfterSteps, StopOnNonFiniteLoss
 from trainer.config import TrainerConfig
-from trainer.features import BREED_KEY
 from trainer.input import Split, eval_batches, training_batches
 from trainer.loss import build_loss
 from trainer.networks.build import build_network
 from trainer.optimizer import build_optimizer
 from trainer.signatures import Servable, save_servable
-
-ABOUT_FILE = Path("assets.extra") / "dogbreed.json"
-"""What a model says of itself; TensorFlow Serving leaves `assets.extra` alone."""
 
 
 # No code of ours branches on tensors; AutoGraph would spend seconds rewriting Keras for nothing.
@@ -107,26 +102,4 @@ def run_fn(fn_args: FnArgs) -> None:
             },
             indent=2,
         )
-    )
-
-
-def breeds_of_schema(schema_path: str) -> list[str]:
-    """Lists the breeds in label order: labels are places in the sorted list of names.
-
-    Args:
-        schema_path: a schema in text form.
-
-    Raises:
-        ValueError: the schema has no domain for the breed.
-    """
-    schema = io_utils.parse_pbtxt_file(schema_path, schema_pb2.Schema())
-    shared_domains = {domain.name: domain for domain in schema.string_domain}
-    for feature in schema.feature:
-        if feature.name == BREED_KEY:
-            domain = shared_domains.get(feature.domain, feature.string_domain)
-            if domain.value:
-                return sorted(domain.value)
-    raise ValueError(
-        f"The schema {os.path.basename(schema_path)} lists no breeds: feature {BREED_KEY} needs a "
-        "string domain."
     )

@@ -19,13 +19,14 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 def tiny_settings(root: Path) -> list[str]:
-    """Overrides that make a run small: the smallest network, one epoch, no lower bounds."""
+    """Overrides that make a run small: a tiny network, 48 steps, no lower bounds."""
     return [
         f"root={root}",
         "trainer.network.input_px=32",
-        "trainer.network.width=4",
+        "trainer.network.width=8",
         "trainer.network.stages=2",
-        "trainer.epochs=1",
+        "trainer.epochs=8",
+        "trainer.batch_size=8",
         "evaluator.min_accuracy=0",
         "evaluator.min_top_5_accuracy=0",
         "evaluator.max_accuracy_drop=1",

@@ -14,9 +14,12 @@ import tensorflow as tf
 from PIL import Image
 from rich.console import Console
 
+from datasets.convert import convert
 from datasets.dataset import Dataset, load_dataset
 from datasets.example import decode_example
+from datasets.options import ConvertOptions
 from datasets.tfrecord import read_records
+from datasets.toy_dogs.sample import write_sample
 from pipeline.errors import UserError
 from pipeline.load_config import load_config
 from pipeline.nodes import NodeStatus
@@ -133,7 +136,7 @@ def test_model_says_what_it_was_made_of(first: tuple[FinishedRun, str], records:
     about = json.loads((pushed / "assets.extra" / "dogbreed.json").read_text())
 
     assert tuple(about["breeds"]) == records.labels
-    assert about["trainer"]["epochs"] == 1
+    assert about["trainer"]["epochs"] == 8
 
 
 def test_training_curves_have_a_train_and_an_eval_run(first: tuple[FinishedRun, str]) -> None:
@@ -173,13 +176,50 @@ def test_missed_bound_refuses_the_model_and_leaves_the_served_one(
     assert "Not blessed, not pushed" in said
 
 
-def test_retrained_model_is_held_against_the_served_one(
+def test_worse_model_is_refused_by_comparison_with_the_served_one(
+    first: tuple[FinishedRun, str], run_tiny: RunTiny, root: Path
+) -> None:
+    versions = _versions(root)
+
+    finished, said = run_tiny("trainer.max_steps=1", "evaluator.max_accuracy_drop=0.02")
+
+    outcome = finished.outcome
+    assert _nodes(finished, NodeStatus.RAN) == {"Trainer", "Baseline", "Evaluator", "Pusher"}
+    assert outcome.baseline_accuracy == pytest.approx(first[0].outcome.accuracy)
+    drop = first[0].outcome.accuracy - outcome.accuracy
+    [miss] = outcome.misses
+    assert miss.startswith(f"accuracy is {drop:.3f} lower than the served model's")
+    assert f"{drop - 0.02:.3f} more than the 0.020 allowed" in miss
+    assert miss in said
+    assert _versions(root) == versions
+
+
+def test_served_model_of_other_breeds_is_no_baseline(
+    first: tuple[FinishedRun, str], records: Dataset, root: Path, tmp_path: Path
+) -> None:
+    archive = write_sample(tmp_path / "pictures", per_breed=8, size_px=48)
+    fewer = convert(
+        str(archive),
+        tmp_path / "records",
+        ConvertOptions(breeds=records.labels[:3], split="every-5th", eval_share=0.5),
+    )
+    settings = [*tiny_settings(tmp_path / "root"), f"pusher.destination={root / 'served'}"]
+    config = load_config(None, settings, source=str(fewer.path))
+
+    finished = run(config, Console(file=io.StringIO()))
+
+    assert finished.outcome.baseline_accuracy is None
+    assert finished.outcome.pushed_path is not None
+    shutil.rmtree(finished.outcome.pushed_path)
+
+
+def test_inferred_schema_takes_the_place_of_the_curated_one(
     first: tuple[FinishedRun, str], run_tiny: RunTiny
 ) -> None:
-    finished, _ = run_tiny("trainer.max_steps=1", "trainer.seed=5")
+    finished, _ = run_tiny("data.infer_schema=true", "trainer.epochs=1")
 
-    assert _nodes(finished, NodeStatus.RAN) == {"Trainer", "Baseline", "Evaluator", "Pusher"}
-    assert finished.outcome.baseline_accuracy == pytest.approx(first[0].outcome.accuracy)
+    assert "SchemaGen" in _nodes(finished, NodeStatus.RAN)
+    assert finished.outcome.pushed_path is not None
 
 
 def test_transform_stores_exactly_what_eager_preprocessing_gives(
