@@ -85,7 +85,13 @@ def _run_logged(config: Config, plan: Plan, display: RunDisplay, log_path: Path)
         raise UserError(
             f"{error.node_id} failed: {_root_cause(error)}\nThe whole story is in {log_path}."
         ) from None
-    return read_outcome(runner.outputs)
+    outcome = read_outcome(runner.outputs)
+    if outcome.pushed_path and not outcome.pushed_path.is_dir():
+        raise UserError(
+            f"Nothing has changed since this model was pushed, but {outcome.pushed_path} has been "
+            "removed. Run with --fresh to train and push anew."
+        )
+    return outcome
 
 
 def _quieten_libraries() -> None:
@@ -99,7 +105,7 @@ def _quieten_libraries() -> None:
 def _root_cause(error: BaseException) -> str:
     """Finds the first cause, and shortens what libraries made of it to a line or two."""
     cause: BaseException = error
-    while (deeper := cause.__cause__ or cause.__context__) is not None:
+    while deeper := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__):
         cause = deeper
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     if not lines:

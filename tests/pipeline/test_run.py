@@ -250,6 +250,20 @@ def test_transform_stores_exactly_what_eager_preprocessing_gives(
     assert transformed == eagerly
 
 
+def test_reused_push_whose_version_was_removed_is_not_passed_off_as_pushed(
+    first: tuple[FinishedRun, str], run_tiny: RunTiny, tmp_path: Path
+) -> None:
+    pushed = first[0].outcome.pushed_path
+    assert pushed is not None
+    aside = tmp_path / pushed.name
+    shutil.move(pushed, aside)
+
+    with pytest.raises(UserError, match=rf"{pushed} has been removed. Run with --fresh"):
+        run_tiny()
+
+    shutil.move(aside, pushed)
+
+
 def test_anomalies_stop_the_run_before_training_in_words(records: Dataset, tmp_path: Path) -> None:
     tampered, root = tmp_path / "records", tmp_path / "root"
     shutil.copytree(records.path, tampered)
