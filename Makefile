@@ -27,7 +27,7 @@ lint: setup ## check style and types
 setup: .venv/ready ## make .venv
 
 .venv/ready: requirements.lock pyproject.toml Makefile
-	@test -n "$(PYTHON)" || { echo "No Python of $(VERSIONS) is on the PATH (glibc here is $(GLIBC)). Install one, or name it: make PYTHON=/path/to/python"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "No Python of $(VERSIONS) is on the PATH (glibc here is $(GLIBC)). Install one (uv python install $(lastword $(VERSIONS)) does), or name it: make PYTHON=/path/to/python"; exit 1; }
 	@command -v g++ >/dev/null || { echo "A C++ compiler is needed to build pyfarmhash: on Debian or Ubuntu, apt-get install g++"; exit 1; }
 	@"$(PYTHON)" -c 'import sys, sysconfig, pathlib; sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' || { echo "$(PYTHON) has no headers: on Debian or Ubuntu, apt-get install python3-dev"; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip' || { echo "$(PYTHON) cannot make environments: on Debian or Ubuntu, apt-get install python3-venv"; exit 1; }
