@@ -137,6 +137,7 @@ def convert(
     """Turn labelled pictures into TFRecord shards, split for training and evaluation."""
     with _clear_errors(f"Nothing was written to {out}."):
         from pipeline.data import convert_shown, describe
+        from pipeline.report_run import as_typed
 
         options = ConvertOptions.checked(
             layout=layout,
@@ -159,7 +160,9 @@ def convert(
         console = Console()
         dataset = convert_shown(source, out, options, console)
         console.print(f"Wrote {out}: {describe(dataset)}", soft_wrap=True, highlight=False)
-        console.print(f"Next:\n  dogbreed run --data {out}", soft_wrap=True, highlight=False)
+        console.print(
+            f"Next:\n  {as_typed('dogbreed')} run --data {out}", soft_wrap=True, highlight=False
+        )
 
 
 @app.command()
@@ -171,12 +174,13 @@ def sample(
     """Draw the sample, "toy dogs": an archive of small pictures laid out like Stanford Dogs."""
     with _clear_errors(f"Nothing was written to {directory}."):
         from pipeline.data import draw_shown
+        from pipeline.report_run import as_typed
 
         console = Console()
         archive = draw_shown(directory, seed, per_breed, console)
         console.print(f"Wrote {archive}", soft_wrap=True, highlight=False)
         console.print(
-            f"Next:\n  dogbreed convert {archive} {directory / 'records'}",
+            f"Next:\n  {as_typed('dogbreed')} convert {archive} {directory / 'records'}",
             soft_wrap=True,
             highlight=False,
         )

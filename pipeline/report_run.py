@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from pathlib import Path
+
 from rich.console import Console
 from rich.table import Table
 
@@ -49,10 +53,19 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
         for miss in outcome.misses:
             console.print(f"  {miss}", soft_wrap=True)
     console.print(f"  log      {finished.log_path}", style="dim", soft_wrap=True)
+    dogbreed = as_typed("dogbreed")
     console.print("\nNext:")
-    console.print(f"  tensorboard --logdir {outcome.training_logs}", soft_wrap=True)
+    console.print(f"  {as_typed('tensorboard')} --logdir {outcome.training_logs}", soft_wrap=True)
     if not outcome.pushed_path:
-        console.print("  dogbreed run ... --set trainer.epochs=N      to train longer")
-        console.print("  dogbreed run ... --set evaluator.BOUND=X     to change a bound")
+        console.print(f"  {dogbreed} run ... --set trainer.epochs=N      to train longer")
+        console.print(f"  {dogbreed} run ... --set evaluator.BOUND=X     to change a bound")
     elif config.data.source is None:
-        console.print("  dogbreed run --data FOLDER_OR_ARCHIVE_OF_YOUR_PICTURES")
+        console.print(f"  {dogbreed} run --data FOLDER_OR_ARCHIVE_OF_YOUR_PICTURES")
+
+
+def as_typed(command: str) -> str:
+    """Returns what to type for one of this environment's commands, activated or not."""
+    if shutil.which(command):
+        return command
+    path = Path(sys.executable).with_name(command)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
