@@ -251,9 +251,9 @@ def test_transform_stores_exactly_what_eager_preprocessing_gives(
 
 
 def test_reused_push_whose_version_was_removed_is_not_passed_off_as_pushed(
-    first: tuple[FinishedRun, str], run_tiny: RunTiny, tmp_path: Path
+    run_tiny: RunTiny, tmp_path: Path
 ) -> None:
-    pushed = first[0].outcome.pushed_path
+    pushed = run_tiny()[0].outcome.pushed_path
     assert pushed is not None
     aside = tmp_path / pushed.name
     shutil.move(pushed, aside)
