@@ -83,7 +83,7 @@ def run(
         console = Console()
         overrides = list(settings or [])
         if data is not None and config is None:
-            overrides.insert(0, f"name={_name_for(data)}")
+            overrides.insert(0, f"name='{_name_for(data)}'")  # quoted: a folder may be called no
         if fresh:
             overrides.append("cache=false")
         loaded = load_config(config, overrides, source=data)
@@ -200,10 +200,13 @@ def settings(
         show_settings(load_config(config), Console())
 
 
+_LONGEST_SLUG = 50  # characters; leaves room within what a pipeline's name may have
+
+
 def _name_for(source: str) -> str:
     """Makes a pipeline name of a source, so that other pictures get a folder of their own."""
     stem = Path(source).name.split(".")[0] if not source.startswith("tfds:") else source[5:]
-    slug = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")
+    slug = re.sub(r"[^a-z0-9]+", "-", stem.lower())[:_LONGEST_SLUG].strip("-")
     return slug if slug[:1].isalpha() else f"data-{slug}".rstrip("-")
 
 
@@ -214,6 +217,10 @@ def _clear_errors(after_interrupt: str) -> Iterator[None]:
         yield
     except (UserError, DatasetError) as error:
         _complain(f"[bold red]Error:[/] {_escaped(str(error))}")
+        raise typer.Exit(ExitCode.FAILED) from None
+    except OSError as error:  # a disk that is full or gone, wherever that shows first
+        where = f": {error.filename}" if error.filename else ""
+        _complain(f"[bold red]Error:[/] {_escaped(f'{error.strerror or error}{where}')}")
         raise typer.Exit(ExitCode.FAILED) from None
     except KeyboardInterrupt:
         _complain(f"[bold red]Interrupted.[/] {_escaped(after_interrupt)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import shutil
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
+from pipeline.errors import UserError
 from pipeline.nodes import NodeFailedError, NodeStatus, RunObserver
 from pipeline.outcome import Outputs
 
 _State = metadata_store_pb2.Execution
+_LONGEST_REASON = 200  # characters: the store adds its whole SQL
 
 
 class ObservedDagRunner(LocalDagRunner):
@@ -50,6 +53,7 @@ class ObservedDagRunner(LocalDagRunner):
 
         Raises:
             NodeFailedError: a node failed; later ones did not run.
+            UserError: the metadata store cannot be used, for example on a full disk.
         """
         runtime_parameter_utils.substitute_runtime_parameter(
             pipeline,
@@ -58,8 +62,15 @@ class ObservedDagRunner(LocalDagRunner):
         deployment = runner_utils.extract_local_deployment_config(pipeline)
         kind = deployment.metadata_connection_config.WhichOneof("connection_config")
         connection = getattr(deployment.metadata_connection_config, kind)
-        with metadata.Metadata(connection) as handle:
-            _abandon_unfinished(handle, self._pipeline_root)
+        try:
+            with metadata.Metadata(connection) as handle:
+                _abandon_unfinished(handle, self._pipeline_root)
+        except RuntimeError as error:  # TFX's word for a store that it cannot open
+            reason = " ".join(str(error).split())
+            raise UserError(
+                f"The run's metadata below {self._pipeline_root.parent} cannot be used: "
+                f"{textwrap.shorten(reason, _LONGEST_REASON)}"
+            ) from error
 
         self._observer.run_started([node.pipeline_node.node_info.id for node in pipeline.nodes])
         for node in pipeline.nodes:

@@ -62,6 +62,38 @@ def test_bad_input_ends_with_one_clear_line(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["no", "..", "2024 Dögs!", "x" * 200])
+def test_folder_of_any_name_gives_the_run_a_name(name: str, tmp_path: Path) -> None:
+    (tmp_path / "here" / "empty").mkdir(parents=True)
+    data = tmp_path / "here" / "empty" / name
+    if name != "..":
+        data.mkdir()
+
+    done = _dogbreed("run", "--data", data, cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "configuration" not in done.stderr
+    assert str(data) in done.stderr
+
+
+def test_full_disk_under_the_metadata_is_one_clear_line(records: Dataset, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=120k", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system needs root and a machine that lets it")
+    try:
+        done = _dogbreed(
+            "run", "--data", records.path, "--set", f"root={disk / 'root'}", cwd=tmp_path
+        )
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "full" in done.stderr
+
+
 def test_sample_then_convert_say_what_they_wrote_and_what_comes_next(tmp_path: Path) -> None:
     drawn = _dogbreed("sample", "toys", "--per-breed", "4", cwd=tmp_path)
     done = _dogbreed(
