@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from datasets.options import ConvertOptions
-from trainer.config import Settings, TrainerConfig, TransformConfig
+from trainer.config import TrainerConfig
+from trainer.settings import Settings, TransformConfig
 
 
 class DataConfig(Settings):

@@ -18,7 +18,7 @@ from pipeline.errors import UserError
 from serving.versions import newest_version
 
 _PROJECT = Path(__file__).parents[1]
-_TRANSFORM_CODE = ("trainer/preprocessing.py", "trainer/features.py", "trainer/config.py")
+_TRANSFORM_CODE = ("trainer/preprocessing.py", "trainer/features.py", "trainer/settings.py")
 _TRAINER_CODE = ("trainer/**/*.py",)
 
 

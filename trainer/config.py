@@ -1,105 +1,146 @@
-"""Typed settings of preprocessing, networks and training.
+"""Typed settings of training.
 
-Read by `pipeline.config` on the laptop and rebuilt from JSON inside Transform and Trainer, so this
-module imports neither TensorFlow nor Keras.
+Read by `pipeline.config` on the laptop and rebuilt from JSON inside Trainer, so this module imports
+neither TensorFlow nor Keras.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-
-class Settings(BaseModel):
-    """Base of every settings group: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+from trainer.networks.config import NetworkConfig, ResidualConfig
+from trainer.settings import Settings, name_alone
 
 
-class ImageSpec(Settings):
-    """The picture a network takes, before its own normalisation."""
+class SgdConfig(Settings):
+    """Stochastic gradient descent."""
 
-    height_px: int = Field(ge=8, le=1024)
-    """Height in pixels."""
-    width_px: int = Field(ge=8, le=1024)
-    """Width in pixels."""
-    channels: Literal[1, 3] = 3
-    """3 for RGB, 1 for grey-scale."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(height, width, channels)."""
-        return self.height_px, self.width_px, self.channels
+    name: Literal["sgd"] = "sgd"
+    """The optimizer's name."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Share of the last update that goes into the next."""
+    nesterov: bool = False
+    """Look ahead along the momentum before taking the gradient."""
+    weight_decay: float = Field(default=0, ge=0)
+    """Decoupled weight decay; multiplied by the learning rate."""
 
 
-class DogCnnConfig(Settings):
-    """The cut-down AlexNet for Stanford Dogs: 250 x 151 grey-scale, fixed by its source."""
+class AdagradConfig(Settings):
+    """Adagrad: rates that shrink with the sum of all squared gradients."""
 
-    name: Literal["dog_cnn"] = "dog_cnn"
-    """The network's name."""
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the 512 dense units dropped while training."""
-
-    @property
-    def image(self) -> ImageSpec:
-        """The picture this network takes."""
-        return ImageSpec(height_px=250, width_px=151, channels=1)
+    name: Literal["adagrad"] = "adagrad"
+    """The optimizer's name."""
+    initial_accumulator: float = Field(default=0.1, ge=0)
+    """Start of the sum of squared gradients."""
+    weight_decay: float = Field(default=0, ge=0)
+    """Decoupled weight decay; multiplied by the learning rate."""
 
 
-class ResidualConfig(Settings):
-    """A compact pre-activation residual network: the default."""
+class AdamConfig(Settings):
+    """Adam."""
 
-    name: Literal["residual"] = "residual"
-    """The network's name."""
-    input_px: int = Field(default=64, ge=32, le=320)
-    """Height and width of the picture in pixels."""
-    width: int = Field(default=16, ge=4, le=256)
-    """Filters of the first stage; each later stage has twice as many."""
-    stages: int = Field(default=4, ge=2, le=6)
-    """Number of stages; all but the first halve height and width."""
-    blocks_per_stage: int = Field(default=1, ge=1, le=8)
-    """Residual blocks in each stage."""
-    stem_stride: Literal[1, 2] = 2
-    """Stride of the first convolution; 2 quarters the cost of everything behind it."""
-    dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Share of the pooled features dropped while training."""
-
-    @property
-    def image(self) -> ImageSpec:
-        """The picture this network takes."""
-        return ImageSpec(height_px=self.input_px, width_px=self.input_px)
+    name: Literal["adam"] = "adam"
+    """The optimizer's name."""
+    beta_1: float = Field(default=0.9, ge=0, lt=1)
+    """Decay of the mean of gradients."""
+    beta_2: float = Field(default=0.999, ge=0, lt=1)
+    """Decay of the mean of squared gradients."""
+    epsilon: float = Field(default=1e-7, gt=0)
+    """Keeps the division finite."""
+    weight_decay: float = Field(default=0, ge=0)
+    """Decoupled weight decay; multiplied by the learning rate."""
 
 
-def _name_alone(value: Any) -> Any:
-    """Lets `network: dog_cnn` stand for `network: {name: dog_cnn}`."""
-    return {"name": value} if isinstance(value, str) else value
+class AdamWConfig(AdamConfig):
+    """Adam with decoupled weight decay: the default."""
+
+    name: Literal["adamw"] = "adamw"  # type: ignore[assignment]
+    """The optimizer's name."""
+    weight_decay: float = Field(default=1e-2, ge=0)
+    """Decoupled weight decay; multiplied by the learning rate."""
 
 
-NetworkConfig = Annotated[
-    Annotated[DogCnnConfig | ResidualConfig, Field(discriminator="name")],
-    BeforeValidator(_name_alone),
+class RmsPropConfig(Settings):
+    """RMSProp: rates that shrink with the recent squared gradients."""
+
+    name: Literal["rmsprop"] = "rmsprop"
+    """The optimizer's name."""
+    rho: float = Field(default=0.9, ge=0, lt=1)
+    """Decay of the mean of squared gradients."""
+    momentum: float = Field(default=0, ge=0, lt=1)
+    """Share of the last update that goes into the next."""
+    weight_decay: float = Field(default=0, ge=0)
+    """Decoupled weight decay; multiplied by the learning rate."""
+
+
+OptimizerConfig = Annotated[
+    Annotated[
+        SgdConfig | AdagradConfig | AdamConfig | AdamWConfig | RmsPropConfig,
+        Field(discriminator="name"),
+    ],
+    BeforeValidator(name_alone),
 ]
 
 
-class TransformConfig(Settings):
-    """How a picture becomes what the network takes."""
-
-    fit: Literal["crop", "pad", "stretch"] = "crop"
-    """How a picture of another aspect ratio is made to fit: crop its centre, pad it with black,
-    or stretch it."""
-    jpeg_quality: int = Field(default=95, ge=50, le=100)
-    """Quality at which the transformed picture is stored, 50 to 100. Training and serving both see
-    the stored picture, so it is part of the definition of preprocessing."""
-
-
 class AugmentConfig(Settings):
-    """Random changes to training pictures, drawn anew in each epoch."""
+    """Random changes to training pictures, drawn anew for each."""
 
     flip: bool = True
     """Mirror half of the pictures left to right."""
     shift_fraction: float = Field(default=0.1, ge=0, le=0.5)
-    """Largest shift, up or down and left or right, as a share of height and width."""
+    """Largest shift, up or down and left or right, as a share of height and width; the border is
+    mirrored. Not together with crop_min_area, which shifts as well."""
+    crop_min_area: float = Field(default=1, gt=0, le=1)
+    """Cut out a part of at least this share of the area, of an aspect ratio between 3:4 and 4:3,
+    and scale it to the input size; 1 means the whole picture."""
+    train_px: tuple[Annotated[int, Field(ge=16, le=1024)], ...] = ()
+    """Sizes to train at, one after the other over equal parts of the run, for square inputs: small
+    pictures first are cheaper, and a network that ends below its input size sees in evaluation what
+    it saw in training, as crops make things look larger. Nothing means the input size."""
+    brightness: float = Field(default=0, ge=0, le=1)
+    """Largest change of brightness, as a share of the range."""
+    contrast: float = Field(default=0, ge=0, lt=1)
+    """Largest change of contrast, as a share."""
+    saturation: float = Field(default=0, ge=0, le=1)
+    """Largest change of colour saturation, as a share."""
+    hue: float = Field(default=0, ge=0, le=1)
+    """Largest turn of the hue, as a share of the colour circle."""
+    rand_augment_ops: int = Field(default=0, ge=0, le=8)
+    """Operations of RandAugment (https://arxiv.org/abs/1909.13719) on each picture; 0 means none."""
+    rand_augment_factor: float = Field(default=0.3, ge=0, le=1)
+    """Strength of those operations."""
+    mixup_alpha: float = Field(default=0, ge=0)
+    """Blend pairs of pictures and labels by a share from Beta(alpha, alpha)
+    (https://arxiv.org/abs/1710.09412); 0 means never."""
+    cutmix_alpha: float = Field(default=0, ge=0)
+    """Paste a rectangle of one picture into another (https://arxiv.org/abs/1905.04899); 0 means
+    never. With mixup as well, each batch takes one of the two."""
+    on_device: bool = False
+    """Augment inside the training step, on the accelerator, instead of in the input pipeline."""
+
+
+class EarlyStopConfig(Settings):
+    """When training ends before its epochs are over. Nothing means never."""
+
+    loss_tolerance: float | None = Field(default=None, gt=0)
+    """Stop after an epoch whose mean training loss is at most this, in nats."""
+    patience_epochs: int | None = Field(default=None, ge=1)
+    """Stop after this many epochs without a lower eval loss, and keep the best epoch's weights."""
+
+
+class PicturesConfig(Settings):
+    """Pictures of the training for TensorBoard and as files beside the training curves."""
+
+    every_steps: int | None = Field(default=None, ge=1)
+    """Steps between two frames of the filters' and feature maps' evolution; nothing means an
+    epoch."""
+    layers: tuple[str, ...] = ()
+    """Layers whose feature maps are drawn, by name; nothing means the first and the last
+    convolution."""
+    histograms: bool = True
+    """Histograms of all weights after each epoch."""
 
 
 class TrainerConfig(Settings):
@@ -112,21 +153,35 @@ class TrainerConfig(Settings):
     max_steps: int | None = Field(default=None, ge=1)
     """Stop after this many steps even if the epochs are not over."""
     batch_size: int = Field(default=32, ge=1)
-    """Examples in one step."""
-    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
-    """The optimizer's name; SGD has momentum 0.9."""
+    """Examples in one step, over all devices."""
+    optimizer: OptimizerConfig = AdamWConfig()
+    """The optimizer by name, with its options."""
     learning_rate: float = Field(default=5e-3, gt=0, le=10)
     """The highest learning rate of the schedule."""
     schedule: Literal["constant", "cosine", "exponential"] = "cosine"
     """How the learning rate changes over the steps of the run."""
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
     """Share of all steps over which a cosine schedule rises from 0 to the highest rate."""
-    weight_decay: float = Field(default=1e-2, ge=0)
-    """Decoupled weight decay of adamw."""
+    final_fraction: float = Field(default=0.01, gt=0, le=1)
+    """Share of the highest rate that an exponential schedule leaves at the last step."""
+    l2: float = Field(default=0, ge=0)
+    """Weight of the sum of squared kernel weights in the loss."""
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     """Probability mass spread evenly over all breeds."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """`balanced` weighs every example by how rare its breed is in the train split."""
     augment: AugmentConfig = AugmentConfig()
     """Augmentation of the training pictures."""
+    early_stop: EarlyStopConfig = EarlyStopConfig()
+    """When training ends early."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Numbers of the forward and backward pass; weights are always float32. `auto` is bfloat16 or
+    float16 on a GPU with tensor cores and float32 elsewhere."""
+    logical_devices: int = Field(default=1, ge=1, le=16)
+    """Devices that the processor is split into where there is no GPU, to rehearse training on
+    several. Every GPU that is visible takes part by itself."""
+    pictures: PicturesConfig = PicturesConfig()
+    """Pictures of the training."""
     cache_mib: int = Field(default=2048, ge=0)
     """Decoded pictures are kept in memory when all of them need no more than this, in MiB."""
     top_k: int = Field(default=5, ge=1)

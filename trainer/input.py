@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from trainer.config import AugmentConfig, ImageSpec
+from trainer.config import AugmentConfig
 from trainer.features import IMAGE_KEY, LABEL_KEY, transformed_name
 from trainer.preprocessing import load_stored
+from trainer.settings import ImageSpec
 
 _BYTES_PER_MIB = 1 << 20
 _SHUFFLE_AT_MOST = 10_000  # examples; the shards are shuffled already when they are written

@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import keras
 
-from trainer.config import TrainerConfig
+from trainer.config import OptimizerConfig, TrainerConfig
 
-_SGD_MOMENTUM = 0.9
-_EXPONENTIAL_END = 0.01  # share of the highest rate that is left at the last step
+_OPTIMIZERS = {
+    "sgd": keras.optimizers.SGD,
+    "adagrad": keras.optimizers.Adagrad,
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "rmsprop": keras.optimizers.RMSprop,
+}
+_KERAS_NAMES = {"initial_accumulator": "initial_accumulator_value"}
+_NOT_DECAYED = ("bias", "gamma", "beta")  # decaying offsets and scales only biases the network
 
 
 def build_optimizer(config: TrainerConfig, num_steps: int) -> keras.optimizers.Optimizer:
     """Builds the optimizer with its schedule over the whole run.
 
     Args:
-        config: names and rates.
+        config: names, options and rates.
         num_steps: steps of the run.
     """
-    rate = _schedule(config, num_steps)
-    if config.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, momentum=_SGD_MOMENTUM)
-    if config.optimizer == "adam":
-        return keras.optimizers.Adam(rate)
-    return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+    options = _options(config.optimizer)
+    optimizer = _OPTIMIZERS[config.optimizer.name](_schedule(config, num_steps), **options)
+    if config.optimizer.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=list(_NOT_DECAYED))
+    return optimizer
+
+
+def _options(config: OptimizerConfig) -> dict[str, float]:
+    """Settings under the names Keras has for them; no decay is None to Keras, not 0."""
+    options = {
+        _KERAS_NAMES.get(name, name): value
+        for name, value in config.model_dump(exclude={"name"}).items()
+    }
+    options["weight_decay"] = options["weight_decay"] or None
+    return options
 
 
 def _schedule(
@@ -32,7 +48,7 @@ def _schedule(
     if config.schedule == "constant":
         return config.learning_rate
     if config.schedule == "exponential":
-        return schedules.ExponentialDecay(config.learning_rate, num_steps, _EXPONENTIAL_END)
+        return schedules.ExponentialDecay(config.learning_rate, num_steps, config.final_fraction)
     warmup_steps = int(config.warmup_fraction * num_steps)
     if not warmup_steps:
         return schedules.CosineDecay(config.learning_rate, num_steps)

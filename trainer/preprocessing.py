@@ -15,8 +15,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from trainer.config import ImageSpec, TransformConfig
 from trainer.features import BREED_KEY, IMAGE_KEY, LABEL_KEY, transformed_name
+from trainer.settings import ImageSpec, TransformConfig
 
 
 def preprocessing_fn(

@@ -10,9 +10,9 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 
-from trainer.config import ImageSpec
 from trainer.features import IMAGE_KEY, transformed_name
 from trainer.preprocessing import load_stored
+from trainer.settings import ImageSpec
 
 EVAL_SIGNATURE = "evaluate"
 """Serialized `tf.train.Example`s to probabilities; TensorFlow Model Analysis calls it."""

@@ -7,7 +7,7 @@ import pytest
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.load_config import load_config
-from trainer.config import DogCnnConfig, ResidualConfig
+from trainer.networks.config import DogCnnConfig, ResidualConfig
 
 _CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.config import AugmentConfig, ImageSpec, TransformConfig
+from trainer.config import AugmentConfig
 from trainer.features import IMAGE_KEY, LABEL_KEY, transformed_name
 from trainer.input import Split, eval_batches, training_batches
 from trainer.preprocessing import store
+from trainer.settings import ImageSpec, TransformConfig
 
 _IMAGE = ImageSpec(height_px=12, width_px=20, channels=1)
 _NUM_EXAMPLES = 11

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from trainer.config import DogCnnConfig, ResidualConfig
+from trainer.networks.config import DogCnnConfig, ResidualConfig
 from trainer.networks.dog_cnn import build_dog_cnn
 from trainer.networks.residual import build_residual
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from trainer.config import DogCnnConfig
+from trainer.networks.config import DogCnnConfig
 
 
 def build_dog_cnn(config: DogCnnConfig, num_classes: int) -> keras.Model:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from trainer.config import ResidualConfig
+from trainer.networks.config import ResidualConfig
 
 # Fewer steps than the running averages' usual 0.99 needs: a sample run has some hundred in all.
 _BATCH_NORM_MOMENTUM = 0.9
