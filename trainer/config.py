@@ -108,7 +108,8 @@ class AugmentConfig(Settings):
     hue: float = Field(default=0, ge=0, le=1)
     """Largest turn of the hue, as a share of the colour circle."""
     rand_augment_ops: int = Field(default=0, ge=0, le=8)
-    """Operations of RandAugment (https://arxiv.org/abs/1909.13719) on each picture; 0 means none."""
+    """Operations of RandAugment (https://arxiv.org/abs/1909.13719) on each picture; 0 means
+    none."""
     rand_augment_factor: float = Field(default=0.3, ge=0, le=1)
     """Strength of those operations."""
     mixup_alpha: float = Field(default=0, ge=0)
