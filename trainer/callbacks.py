@@ -54,7 +54,8 @@ class ReportProgress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Reports the epoch with its eval accuracy."""
         if logs:
-            self._last_eval = f", eval {logs['val_accuracy']:.3f}"
+            if "val_accuracy" in logs:  # not after every epoch, if so configured
+                self._last_eval = f", eval {logs['val_accuracy']:.3f}"
             _progress.info(
                 "epoch %d/%d, accuracy %.3f%s",
                 epoch + 1,
@@ -66,11 +67,15 @@ class ReportProgress(keras.callbacks.Callback):
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
-    """Ends a training whose loss is NaN or infinite with an error that names the step."""
+    """Ends a training whose loss is NaN or infinite with an error that names the step.
 
-    def __init__(self) -> None:
+    Args:
+        first_step: steps done before.
+    """
+
+    def __init__(self, first_step: int = 0) -> None:
         super().__init__()
-        self._step = 0
+        self._step = first_step
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """Checks the running mean of the loss, which stays non-finite once it was.
@@ -87,15 +92,33 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
 
 
 class StopAfterSteps(keras.callbacks.Callback):
-    """Ends a training after `num_steps` steps, in the middle of an epoch if need be."""
+    """Ends a training after `num_steps` steps, in the middle of an epoch if need be.
 
-    def __init__(self, num_steps: int) -> None:
+    Args:
+        num_steps: steps in all.
+        first_step: steps done before.
+    """
+
+    def __init__(self, num_steps: int, first_step: int = 0) -> None:
         super().__init__()
         self._num_steps = num_steps
-        self._step = 0
+        self._step = first_step
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """Counts steps."""
         self._step += 1
         if self._step >= self._num_steps:
+            self.model.stop_training = True
+
+
+class StopAtLossTolerance(keras.callbacks.Callback):
+    """Ends a training after an epoch whose mean loss is at most `tolerance`, in nats."""
+
+    def __init__(self, tolerance: float) -> None:
+        super().__init__()
+        self._tolerance = tolerance
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Compares the epoch's mean training loss."""
+        if logs and logs["loss"] <= self._tolerance:
             self.model.stop_training = True

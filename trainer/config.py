@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
+from typing_extensions import Self
 
 from trainer.networks.config import NetworkConfig, ResidualConfig
 from trainer.settings import Settings, name_alone
@@ -91,7 +92,7 @@ class AugmentConfig(Settings):
     """Mirror half of the pictures left to right."""
     shift_fraction: float = Field(default=0.1, ge=0, le=0.5)
     """Largest shift, up or down and left or right, as a share of height and width; the border is
-    mirrored. Not together with crop_min_area, which shifts as well."""
+    mirrored. crop_min_area shifts by itself and excludes it."""
     crop_min_area: float = Field(default=1, gt=0, le=1)
     """Cut out a part of at least this share of the area, of an aspect ratio between 3:4 and 4:3,
     and scale it to the input size; 1 means the whole picture."""
@@ -115,11 +116,20 @@ class AugmentConfig(Settings):
     mixup_alpha: float = Field(default=0, ge=0)
     """Blend pairs of pictures and labels by a share from Beta(alpha, alpha)
     (https://arxiv.org/abs/1710.09412); 0 means never."""
-    cutmix_alpha: float = Field(default=0, ge=0)
-    """Paste a rectangle of one picture into another (https://arxiv.org/abs/1905.04899); 0 means
-    never. With mixup as well, each batch takes one of the two."""
+    cutmix_factor: float = Field(default=0, ge=0, le=1)
+    """Paste a rectangle of one picture into another, of up to this share of the area
+    (https://arxiv.org/abs/1905.04899); 0 means never. With mixup as well, each batch takes one of
+    the two."""
     on_device: bool = False
     """Augment inside the training step, on the accelerator, instead of in the input pipeline."""
+
+    @model_validator(mode="after")
+    def _one_shift(self) -> Self:
+        if self.shift_fraction and self.crop_min_area < 1:
+            raise ValueError(
+                "shift_fraction and crop_min_area exclude each other: set shift_fraction to 0"
+            )
+        return self
 
 
 class EarlyStopConfig(Settings):
@@ -151,6 +161,8 @@ class TrainerConfig(Settings):
     """The network by name, with its options."""
     epochs: int = Field(default=16, ge=1)
     """Passes over the training split."""
+    eval_every_epochs: int = Field(default=1, ge=1)
+    """Epochs between two measurements on the eval split."""
     max_steps: int | None = Field(default=None, ge=1)
     """Stop after this many steps even if the epochs are not over."""
     batch_size: int = Field(default=32, ge=1)
@@ -185,7 +197,29 @@ class TrainerConfig(Settings):
     """Pictures of the training."""
     cache_mib: int = Field(default=2048, ge=0)
     """Decoded pictures are kept in memory when all of them need no more than this, in MiB."""
+    average_mirrored: bool = False
+    """Answer with the mean of a picture's probabilities and those of its mirror image, in
+    evaluation and serving: a little more accurate, at twice the time of an answer."""
     top_k: int = Field(default=5, ge=1)
     """How many breeds `serving_default` answers with."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Seed of weights, order, dropout and augmentation; the same seed repeats a run."""
+
+    @model_validator(mode="after")
+    def _sizes_fit_the_network(self) -> Self:
+        if self.augment.train_px and not self.network.takes_any_size:
+            raise ValueError(
+                f"augment.train_px needs a network that takes pictures of any size; "
+                f"{self.network.name} does not"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _colours_can_change(self) -> Self:
+        coloured = ("saturation", "hue", "rand_augment_ops")
+        asked = [name for name in coloured if getattr(self.augment, name)]
+        if asked and self.network.image.channels == 1:
+            raise ValueError(
+                f"augment.{asked[0]} needs colours; {self.network.name} takes grey-scale pictures"
+            )
+        return self

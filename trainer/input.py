@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
 
-from trainer.config import AugmentConfig
+from trainer.augment import Augmentation
+from trainer.config import TrainerConfig
 from trainer.features import IMAGE_KEY, LABEL_KEY, transformed_name
 from trainer.preprocessing import load_stored
 from trainer.settings import ImageSpec
 
 _BYTES_PER_MIB = 1 << 20
+_COUNTED_AT_ONCE = 1024  # examples
 _SHUFFLE_AT_MOST = 10_000  # examples; the shards are shuffled already when they are written
 
 
@@ -23,8 +26,13 @@ class Split:
 
     files: tuple[str, ...]
     """TFRecord files, gzip-compressed."""
-    num_examples: int
-    """Examples in all files."""
+    label_counts: tuple[int, ...]
+    """Examples of each label, from label 0 to the highest there is."""
+
+    @property
+    def num_examples(self) -> int:
+        """Examples in all files."""
+        return sum(self.label_counts)
 
     @classmethod
     def find(cls, patterns: Sequence[str]) -> Split:
@@ -34,10 +42,12 @@ class Split:
             ValueError: there is not one example.
         """
         files = tuple(sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern)))
-        num_examples = int(_records(files).reduce(0, lambda count, _: count + 1)) if files else 0
-        if not num_examples:
+        counts: Counter[int] = Counter()
+        for labels in _labels(files).batch(_COUNTED_AT_ONCE) if files else ():
+            counts.update(labels.numpy().tolist())
+        if not counts:
             raise ValueError(f"There are no transformed examples in {', '.join(patterns)}.")
-        return cls(files, num_examples)
+        return cls(files, tuple(counts[label] for label in range(max(counts) + 1)))
 
     def num_steps(self, batch_size: int) -> int:
         """Steps of one epoch; the last batch may be smaller."""
@@ -47,49 +57,89 @@ class Split:
 def training_batches(
     split: Split,
     image: ImageSpec,
-    augment: AugmentConfig,
+    config: TrainerConfig,
     *,
-    batch_size: int,
-    cache_mib: int,
-    seed: int,
+    num_classes: int,
+    first_step: int = 0,
+    augmentation: Augmentation | None = None,
 ) -> tf.data.Dataset:
     """Endless shuffled, augmented batches.
 
-    Every random choice is drawn from `seed`, and every parallel step keeps its order, so that a
-    seed repeats a run.
+    Every random choice is drawn from the seed, and every parallel step keeps its order, so that a
+    seed repeats a run, and a run that goes on at `first_step` sees what it would have seen.
+
+    Args:
+        split: the train split.
+        image: size and colours of its pictures.
+        config: batch size, seed and cache.
+        num_classes: number of breeds.
+        first_step: steps that were done before.
+        augmentation: changes pictures and labels here, in the input pipeline.
 
     Returns:
-        Pairs of `(batch, *image.shape)` uint8 and `(batch,)` int64.
+        Pairs of `(batch_size, height, width, channels)` uint8 and one-hot `(batch_size,
+        num_classes)` float32.
     """
-    examples = _cached(_decoded(split, image), split, image, cache_mib)
-    # Shuffle before repeat: every picture is seen once an epoch.
-    examples = examples.shuffle(min(split.num_examples, _SHUFFLE_AT_MOST), seed=seed).repeat()
-    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
-    return (
-        tf.data.Dataset.zip((examples, seeds))
-        .map(
-            lambda example, draw: (_augmented(example[0], image, augment, draw), example[1]),
+    num_skipped = first_step * config.batch_size
+
+    def shuffled(examples: tf.data.Dataset) -> tf.data.Dataset:
+        # Shuffle before repeat: every picture is seen once an epoch.
+        buffer_size = min(split.num_examples, _SHUFFLE_AT_MOST)
+        return examples.shuffle(buffer_size, seed=config.seed).repeat().skip(num_skipped)
+
+    if _fits_in_memory(split, image, config):
+        examples = shuffled(_decoded(_records(split), image).cache())
+    else:  # the buffer holds pictures as they are stored: a tenth of their decoded size or less
+        examples = _decoded(shuffled(_records(split)), image)
+    batches = examples.batch(config.batch_size, drop_remainder=True).map(
+        lambda pictures, labels: (pictures, tf.one_hot(labels, num_classes))
+    )
+    if augmentation is not None:
+        steps = tf.data.Dataset.counter(start=first_step)
+        batches = tf.data.Dataset.zip((batches, steps)).map(
+            lambda batch, step: augmentation(batch[0], batch[1], step),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
-        .batch(batch_size)
-        .prefetch(tf.data.AUTOTUNE)
-    )
+    return batches.prefetch(tf.data.AUTOTUNE)
 
 
 def eval_batches(
-    split: Split, image: ImageSpec, *, batch_size: int, cache_mib: int
+    split: Split, image: ImageSpec, config: TrainerConfig, *, num_classes: int
 ) -> tf.data.Dataset:
-    """Each example once, in the order of the files, as pairs like `training_batches`."""
-    examples = _cached(_decoded(split, image), split, image, cache_mib)
-    batches = examples.batch(batch_size).prefetch(tf.data.AUTOTUNE)
-    return batches.apply(tf.data.experimental.assert_cardinality(split.num_steps(batch_size)))
+    """Each example once, in the order of the files, as pairs like `training_batches`.
+
+    The last batch may be smaller.
+    """
+    examples = _decoded(_records(split), image)
+    if _fits_in_memory(split, image, config):
+        examples = examples.cache()
+    batches = (
+        examples.batch(config.batch_size)
+        .map(lambda pictures, labels: (pictures, tf.one_hot(labels, num_classes)))
+        .prefetch(tf.data.AUTOTUNE)
+    )
+    return batches.apply(
+        tf.data.experimental.assert_cardinality(split.num_steps(config.batch_size))
+    )
 
 
-def _records(files: Sequence[str]) -> tf.data.Dataset:
-    return tf.data.TFRecordDataset(list(files), compression_type="GZIP")
+def _labels(files: Sequence[str]) -> tf.data.Dataset:
+    spec = {transformed_name(LABEL_KEY): tf.io.FixedLenFeature((), tf.int64)}
+    return tf.data.TFRecordDataset(list(files), compression_type="GZIP").map(
+        lambda record: tf.io.parse_single_example(record, spec)[transformed_name(LABEL_KEY)]
+    )
 
 
-def _decoded(split: Split, image: ImageSpec) -> tf.data.Dataset:
+def _records(split: Split) -> tf.data.Dataset:
+    """Serialized examples; gzip unpacks on one core a file, so several are read side by side."""
+    return tf.data.Dataset.from_tensor_slices(list(split.files)).interleave(
+        lambda name: tf.data.TFRecordDataset(name, compression_type="GZIP"),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+
+
+def _decoded(records: tf.data.Dataset, image: ImageSpec) -> tf.data.Dataset:
     spec = {
         transformed_name(IMAGE_KEY): tf.io.FixedLenFeature((), tf.string),
         transformed_name(LABEL_KEY): tf.io.FixedLenFeature((), tf.int64),
@@ -102,35 +152,9 @@ def _decoded(split: Split, image: ImageSpec) -> tf.data.Dataset:
             example[transformed_name(LABEL_KEY)],
         )
 
-    # Gzip unpacks on one core a file; reading files side by side feeds the decoders.
-    return (
-        tf.data.Dataset.from_tensor_slices(list(split.files))
-        .interleave(
-            lambda name: tf.data.TFRecordDataset(name, compression_type="GZIP"),
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        .map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    )
+    return records.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
-def _cached(
-    examples: tf.data.Dataset, split: Split, image: ImageSpec, cache_mib: int
-) -> tf.data.Dataset:
+def _fits_in_memory(split: Split, image: ImageSpec, config: TrainerConfig) -> bool:
     num_bytes = split.num_examples * math.prod(image.shape)
-    return examples.cache() if num_bytes <= cache_mib * _BYTES_PER_MIB else examples
-
-
-def _augmented(
-    picture: tf.Tensor, image: ImageSpec, augment: AugmentConfig, seed: tf.Tensor
-) -> tf.Tensor:
-    """Mirrors and shifts one picture `image.shape`; `seed` is two int64."""
-    if augment.flip:
-        picture = tf.image.stateless_random_flip_left_right(picture, seed)
-    pad_y = round(image.height_px * augment.shift_fraction)
-    pad_x = round(image.width_px * augment.shift_fraction)
-    if pad_y or pad_x:
-        # Mirrored borders, so that a shift adds no black bar that a network could learn.
-        padded = tf.pad(picture, [[pad_y, pad_y], [pad_x, pad_x], [0, 0]], mode="REFLECT")
-        picture = tf.image.stateless_random_crop(padded, image.shape, seed + 1)
-    return picture
+    return num_bytes <= config.cache_mib * _BYTES_PER_MIB

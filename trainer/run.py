@@ -1,9 +1,10 @@
-"""Trainer's `run_fn`: reads, trains, exports, in that order."""
+"""Trainer's `run_fn`: reads, trains, draws, exports, in that order."""
 
 from __future__ import annotations
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import keras
@@ -13,13 +14,15 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from serving.versions import ABOUT_FILE
 from trainer.breeds import breeds_of_schema
-from trainer.callbacks import ReportProgress, StopAfterSteps, StopOnNonFiniteLoss
 from trainer.config import TrainerConfig
-from trainer.input import Split, eval_batches, training_batches
-from trainer.loss import build_loss
-from trainer.networks.build import build_network
-from trainer.optimizer import build_optimizer
+from trainer.devices import split_processor
+from trainer.history import steps_done
+from trainer.input import Split, eval_batches
+from trainer.pictures.evolution import DrawEvolution
+from trainer.pictures.write import write_pictures
 from trainer.signatures import Servable, save_servable
+from trainer.train import train
+from trainer.tuner_values import apply_hyperparameters
 
 
 # No code of ours branches on tensors; AutoGraph would spend seconds rewriting Keras for nothing.
@@ -29,67 +32,61 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
         fn_args: TFX's arguments; `custom_config` has `trainer`, the JSON form of
-            `TrainerConfig`, and `recipe`, which identifies data and settings.
+            `TrainerConfig`, `recipe`, which identifies data and settings, and `work_dir`, a folder
+            that outlives an interrupted training.
 
     Raises:
         ValueError: the splits are empty, the schema lists no breeds, or the loss left the finite
             numbers.
     """
-    config = TrainerConfig.model_validate(fn_args.custom_config["trainer"])
+    config = apply_hyperparameters(
+        TrainerConfig.model_validate(fn_args.custom_config["trainer"]), fn_args.hyperparameters
+    )
+    logging.info("Trainer settings: %s", config.model_dump_json())
+    split_processor(config.logical_devices)
+    keras.utils.clear_session()  # what an earlier training in this process left
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
     image = config.network.image
     breeds = breeds_of_schema(fn_args.schema_path)
-    train, evaluation = Split.find(fn_args.train_files), Split.find(fn_args.eval_files)
+    train_split, eval_split = Split.find(fn_args.train_files), Split.find(fn_args.eval_files)
+    evaluation = eval_batches(eval_split, image, config, num_classes=len(breeds))
+    [picture] = next(iter(evaluation.unbatch().batch(1)))[0].numpy()
+    work_dir = Path(fn_args.custom_config["work_dir"])
+    logs_dir, frames_dir = work_dir / "logs", work_dir / "frames"
 
-    steps_per_epoch = train.num_steps(config.batch_size)
-    num_steps = min(
-        steps_per_epoch * config.epochs, config.max_steps or steps_per_epoch * config.epochs
-    )
-    logging.info("Trainer settings: %s", config.model_dump_json())
-    logging.info(
-        "%d breeds, %d train and %d eval examples, batches of %d: %d steps an epoch, %d in all",
-        len(breeds),
-        train.num_examples,
-        evaluation.num_examples,
-        config.batch_size,
-        steps_per_epoch,
-        num_steps,
-    )
-
-    network = build_network(config.network, len(breeds))
-    network.summary(print_fn=logging.info)
-    network.compile(
-        optimizer=build_optimizer(config, num_steps),
-        loss=build_loss(config.label_smoothing, len(breeds)),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-    )
-    network.fit(
-        training_batches(
-            train,
-            image,
-            config.augment,
-            batch_size=config.batch_size,
-            cache_mib=config.cache_mib,
-            seed=config.seed,
-        ),
-        validation_data=eval_batches(
-            evaluation, image, batch_size=config.batch_size, cache_mib=config.cache_mib
-        ),
-        epochs=config.epochs,
-        steps_per_epoch=steps_per_epoch,
-        callbacks=[
-            StopOnNonFiniteLoss(),
-            StopAfterSteps(num_steps),
-            ReportProgress(config.epochs, steps_per_epoch),
-            keras.callbacks.TensorBoard(fn_args.model_run_dir, write_graph=False),
+    network = train(
+        config,
+        train_split,
+        eval_split,
+        num_classes=len(breeds),
+        work_dir=work_dir,
+        callbacks_for=lambda network, first_step: [
+            DrawEvolution(network, picture, config.pictures, logs_dir, frames_dir, first_step)
         ],
-        verbose=0,
+    )
+    write_pictures(
+        network,
+        evaluation,
+        breeds,
+        frames_dir,
+        out_dir=logs_dir / "pictures",
+        log_dir=logs_dir,
+        step=steps_done(logs_dir),
+        config=config.pictures,
     )
 
     export_dir = Path(fn_args.serving_model_dir)
     transform = tft.TFTransformOutput(fn_args.transform_output)
-    save_servable(Servable(network, transform, breeds, image, config.top_k), export_dir)
+    servable = Servable(
+        network,
+        transform,
+        breeds,
+        image,
+        config.top_k,
+        average_mirrored=config.average_mirrored,
+    )
+    save_servable(servable, export_dir)
     about = export_dir / ABOUT_FILE
     about.parent.mkdir()
     about.write_text(
@@ -103,3 +100,5 @@ def run_fn(fn_args: FnArgs) -> None:
             indent=2,
         )
     )
+    shutil.copytree(logs_dir, fn_args.model_run_dir, dirs_exist_ok=True)
+    shutil.rmtree(work_dir)  # last: a run that is killed before this goes on from here

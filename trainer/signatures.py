@@ -27,6 +27,7 @@ class Servable(tf.Module):
         breeds: names in label order.
         image: what the network takes.
         top_k: answers of `serving_default`; at most the number of breeds.
+        average_mirrored: answer with the mean over a picture and its mirror image.
     """
 
     def __init__(
@@ -36,6 +37,8 @@ class Servable(tf.Module):
         breeds: Sequence[str],
         image: ImageSpec,
         top_k: int,
+        *,
+        average_mirrored: bool = False,
     ) -> None:
         super().__init__(name="servable")
         self.network = network
@@ -47,6 +50,7 @@ class Servable(tf.Module):
         self._breeds = tuple(breeds)
         self._image = image
         self._top_k = min(top_k, len(breeds))
+        self._average_mirrored = average_mirrored
 
     @tf.function(
         input_signature=[tf.TensorSpec((None,), tf.string, name="pictures")], autograph=False
@@ -90,7 +94,11 @@ class Servable(tf.Module):
         pictures = tf.map_fn(
             lambda picture: load_stored(picture, self._image), stored, fn_output_signature=tf.uint8
         )
-        return tf.nn.softmax(self.network(pictures, training=False))
+        probabilities = tf.nn.softmax(self.network(pictures, training=False))
+        if self._average_mirrored:
+            mirrored = tf.nn.softmax(self.network(pictures[:, :, ::-1], training=False))
+            probabilities = (probabilities + mirrored) / 2
+        return probabilities
 
 
 def save_servable(servable: Servable, directory: Path) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.config import AugmentConfig
+from trainer.augment import Augmentation
+from trainer.config import AugmentConfig, TrainerConfig
 from trainer.features import IMAGE_KEY, LABEL_KEY, transformed_name
 from trainer.input import Split, eval_batches, training_batches
 from trainer.preprocessing import store
@@ -14,7 +15,7 @@ from trainer.settings import ImageSpec, TransformConfig
 
 _IMAGE = ImageSpec(height_px=12, width_px=20, channels=1)
 _NUM_EXAMPLES = 11
-_STILL = AugmentConfig(flip=False, shift_fraction=0)
+_NUM_CLASSES = 13
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +42,29 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Split:
     return Split.find([str(folder / "*.gz")])
 
 
-def _epoch(split: Split, augment: AugmentConfig, seed: int) -> list[tuple[np.ndarray, int]]:
-    batches = training_batches(split, _IMAGE, augment, batch_size=1, cache_mib=1, seed=seed)
+def _steps(
+    split: Split,
+    augment: AugmentConfig | None,
+    *,
+    seed: int,
+    num_steps: int,
+    first_step: int = 0,
+    cache_mib: int = 1,
+) -> list[tuple[np.ndarray, int]]:
+    """Picture and label of each step from `first_step` on, one example a step."""
+    config = TrainerConfig(batch_size=1, cache_mib=cache_mib, seed=seed)
+    augmentation = augment and Augmentation(augment, _IMAGE, num_steps=100, seed=seed)
+    batches = training_batches(
+        split,
+        _IMAGE,
+        config,
+        num_classes=_NUM_CLASSES,
+        first_step=first_step,
+        augmentation=augmentation,
+    )
     return [
-        (pictures.numpy()[0], int(labels[0]))
-        for pictures, labels in batches.take(split.num_examples)
+        (pictures.numpy()[0], int(np.argmax(labels[0])))
+        for pictures, labels in batches.take(num_steps)
     ]
 
 
@@ -59,21 +78,27 @@ def test_split_without_examples_is_refused(tmp_path: Path) -> None:
         Split.find([str(tmp_path / "*.gz")])
 
 
+def test_split_counts_the_examples_of_each_label(split: Split) -> None:
+    assert split.label_counts == (1,) * _NUM_EXAMPLES
+
+
 @pytest.mark.parametrize("cache_mib", [0, 1])
 def test_eval_batches_give_every_example_once_in_order(split: Split, cache_mib: int) -> None:
-    batches = list(eval_batches(split, _IMAGE, batch_size=4, cache_mib=cache_mib))
+    config = TrainerConfig(batch_size=4, cache_mib=cache_mib)
+    batches = list(eval_batches(split, _IMAGE, config, num_classes=_NUM_CLASSES))
 
-    assert [len(labels) for _, labels in batches] == [4, 4, 3]
-    assert sorted(int(label) for _, labels in batches for label in labels) == list(range(11))
-    for pictures, labels in batches:
+    assert [labels.shape for _, labels in batches] == [(4, 13), (4, 13), (3, 13)]
+    labels = [int(label) for _, rows in batches for label in np.argmax(rows, axis=1)]
+    assert sorted(labels) == list(range(_NUM_EXAMPLES))
+    for pictures, rows in batches:
         assert pictures.dtype == tf.uint8
         assert pictures.shape[1:] == _IMAGE.shape
         levels = pictures.numpy()[:, 6, 10, 0].astype(int)
-        np.testing.assert_allclose(levels, labels.numpy() * 20, atol=4)
+        np.testing.assert_allclose(levels, np.argmax(rows, axis=1) * 20, atol=4)
 
 
 def test_an_epoch_shows_every_example_once_shuffled(split: Split) -> None:
-    labels = [label for _, label in _epoch(split, _STILL, seed=3)]
+    labels = [label for _, label in _steps(split, None, seed=3, num_steps=_NUM_EXAMPLES)]
 
     assert sorted(labels) == list(range(_NUM_EXAMPLES))
     assert labels != sorted(labels)
@@ -81,7 +106,7 @@ def test_an_epoch_shows_every_example_once_shuffled(split: Split) -> None:
 
 def test_seed_repeats_order_and_augmentation_and_another_does_not(split: Split) -> None:
     augment = AugmentConfig(flip=True, shift_fraction=0.2)
-    first, again, other = (_epoch(split, augment, seed) for seed in (1, 1, 2))
+    first, again, other = (_steps(split, augment, seed=s, num_steps=11) for s in (1, 1, 2))
 
     assert [label for _, label in first] == [label for _, label in again]
     for (picture, _), (same, _) in zip(first, again, strict=True):
@@ -89,10 +114,15 @@ def test_seed_repeats_order_and_augmentation_and_another_does_not(split: Split) 
     assert [label for _, label in first] != [label for _, label in other]
 
 
-def test_flip_moves_the_edge_to_the_right_in_some_pictures_only(split: Split) -> None:
-    pictures = [picture for picture, _ in _epoch(split, AugmentConfig(shift_fraction=0), seed=0)]
+@pytest.mark.parametrize("cache_mib", [0, 1])
+def test_going_on_at_a_step_shows_what_an_uninterrupted_run_would_have_shown(
+    split: Split, cache_mib: int
+) -> None:
+    augment = AugmentConfig(flip=True, shift_fraction=0, crop_min_area=0.5)
+    whole = _steps(split, augment, seed=1, num_steps=30, cache_mib=cache_mib)
 
-    flipped = [bool(picture[6, -1, 0] > 240) for picture in pictures]
-    assert 0 < sum(flipped) < _NUM_EXAMPLES
-    kept = [bool(picture[6, 0, 0] > 240) for picture in pictures]
-    assert [not each for each in kept] == flipped
+    rest = _steps(split, augment, seed=1, first_step=17, num_steps=13, cache_mib=cache_mib)
+
+    assert [label for _, label in rest] == [label for _, label in whole[17:]]
+    for (picture, _), (same, _) in zip(rest, whole[17:], strict=True):
+        np.testing.assert_array_equal(picture, same)

@@ -3,10 +3,10 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from trainer.callbacks import StopAfterSteps, StopOnNonFiniteLoss
 from trainer.config import TrainerConfig
-from trainer.loss import build_loss
 from trainer.optimizer import build_optimizer
 
 
@@ -58,16 +58,45 @@ def test_learning_rate_follows_its_schedule_over_the_run(
     assert rates == pytest.approx([at_start, at_tenth, at_end], abs=1e-6)
 
 
-@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
-def test_loss_in_training_is_cross_entropy_with_smoothed_targets(label_smoothing: float) -> None:
-    logits = np.array([[2.0, -1.0, 0.5], [0.0, 3.0, 1.0]], np.float32)
-    labels = np.array([0, 2], np.int64)
-    targets = np.eye(3)[labels] * (1 - label_smoothing) + label_smoothing / 3
-    log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    by_hand = -(targets * log_probabilities).sum(axis=1).mean()
-    identity = keras.Sequential([keras.Input((3,)), keras.layers.Activation("linear")])
-    identity.compile(loss=build_loss(label_smoothing, num_classes=3))
+@pytest.mark.parametrize(
+    ("optimizer", "kind", "options"),
+    [
+        ({"name": "sgd", "momentum": 0.7, "nesterov": True}, "SGD", {"momentum": 0.7}),
+        ({"name": "adagrad", "initial_accumulator": 0.3}, "Adagrad", {}),
+        ({"name": "adam", "beta_1": 0.8, "epsilon": 1e-5}, "Adam", {"beta_1": 0.8}),
+        ("adamw", "AdamW", {"weight_decay": 0.01}),
+        ({"name": "rmsprop", "rho": 0.8, "momentum": 0.1}, "RMSprop", {"rho": 0.8}),
+    ],
+)
+def test_optimizer_takes_its_options(
+    optimizer: str | dict[str, float], kind: str, options: dict[str, float]
+) -> None:
+    config = TrainerConfig.model_validate({"optimizer": optimizer})
 
-    loss = identity.evaluate(logits, labels, verbose=0)
+    built = build_optimizer(config, num_steps=10).get_config()
 
-    assert loss == pytest.approx(by_hand, abs=1e-5)
+    assert built["name"].lower() == kind.lower()
+    assert {name: built[name] for name in options} == options
+
+
+def test_weight_decay_shrinks_kernels_and_leaves_offsets_alone() -> None:
+    config = TrainerConfig.model_validate(
+        {
+            "optimizer": {"name": "sgd", "momentum": 0, "weight_decay": 0.5},
+            "schedule": "constant",
+            "learning_rate": 0.1,
+        }
+    )
+    layer = keras.layers.Dense(1, kernel_initializer="ones", bias_initializer="ones")
+    layer.build((None, 3))
+
+    optimizer = build_optimizer(config, num_steps=10)
+    optimizer.apply([np.zeros((3, 1), np.float32), np.zeros(1, np.float32)], layer.variables)
+
+    np.testing.assert_allclose(layer.kernel, 1 - 0.1 * 0.5)
+    np.testing.assert_allclose(layer.bias, 1)
+
+
+def test_option_of_another_optimizer_is_refused() -> None:
+    with pytest.raises(ValidationError, match=r"optimizer\.adam\.momentum"):
+        TrainerConfig.model_validate({"optimizer": {"name": "adam", "momentum": 0.9}})
