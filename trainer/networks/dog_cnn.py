@@ -6,21 +6,24 @@ import keras
 from keras import layers
 
 from trainer.networks.config import DogCnnConfig
+from trainer.networks.normalise import normalised_input
+from trainer.statistics import PictureStatistics
 
 
-def build_dog_cnn(config: DogCnnConfig, num_classes: int) -> keras.Model:
+def build_dog_cnn(
+    config: DogCnnConfig, num_classes: int, statistics: PictureStatistics | None = None
+) -> keras.Model:
     """Builds the network, layer by layer as published.
 
     Args:
         config: its settings.
         num_classes: number of breeds, 120 in the original.
+        statistics: of the train split, where `config.normalise` needs them.
 
     Returns:
         A model from `(batch, 250, 151, 1)` uint8 to `(batch, num_classes)` float32 logits.
     """
-    # 256, not 255: the original's floats lie in [0, 1), and 256 keeps 1 out.
-    pictures = keras.Input(config.image.shape, dtype="uint8", name="pictures")
-    x = layers.Rescaling(1 / 256, name="normalise")(pictures)  # (batch, 250, 151, 1)
+    pictures, x = normalised_input(config, statistics)  # (batch, 250, 151, 1)
     x = layers.Conv2D(32, 5, strides=2, padding="same", activation="relu", name="conv1")(x)
     x = layers.MaxPooling2D(2, padding="same", name="pool1")(x)  # (batch, 63, 38, 32)
     x = layers.Conv2D(64, 5, padding="same", activation="relu", name="conv2")(x)

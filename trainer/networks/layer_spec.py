@@ -1,0 +1,217 @@
+"""A layer of the `layers` network as the configuration spells it.
+
+Three spellings mean the same: `{conv: {filters: 64, kernel: 5}}`, the tuple of the system that the
+idea comes from, `('C', [5, 5, 3, 64], [1, 1, 1, 1])`, and the same tuple as a YAML list.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from trainer.networks.network_settings import both_ways
+from trainer.settings import Settings
+
+Size = Annotated[int, Field(ge=1, le=65536, strict=True)]
+SizePair = Annotated[tuple[Size, Size], BeforeValidator(both_ways)]
+"""Height and width; one number stands for both."""
+
+
+class ConvLayer(Settings):
+    """A convolution."""
+
+    kind: Literal["conv"] = "conv"
+    """What sort of layer this is."""
+    filters: Size
+    """Filters, which is to say channels of the result."""
+    kernel: SizePair
+    """Height and width of the window in pixels; one number stands for both."""
+    stride: SizePair = (1, 1)
+    """Steps of the window down and across in pixels; one number stands for both."""
+    channels: Size | None = None
+    """Channels that come in, where the spelling says so; checked against the layer before."""
+
+
+class PoolLayer(Settings):
+    """A max pool."""
+
+    kind: Literal["pool"] = "pool"
+    """What sort of layer this is."""
+    window: SizePair
+    """Height and width of the window in pixels; one number stands for both."""
+    stride: SizePair
+    """Steps of the window down and across in pixels; one number stands for both."""
+
+
+class DenseLayer(Settings):
+    """A dense layer."""
+
+    kind: Literal["dense"] = "dense"
+    """What sort of layer this is."""
+    units: Size
+    """Units, which is to say values of the result."""
+
+
+LayerSpec = ConvLayer | PoolLayer | DenseLayer
+
+
+_WANTED_C = "['C', [height, width, in, out], [1, stride, stride, 1]]"
+_WANTED_P = "['P', [1, height, width, 1], [1, stride, stride, 1]]"
+_WANTED_F = "['F', units]"
+
+_GROUPS: dict[str, type[LayerSpec]] = {"conv": ConvLayer, "pool": PoolLayer, "dense": DenseLayer}
+
+
+def parse_layers(value: Any) -> list[LayerSpec]:
+    """Reads a whole list.
+
+    Args:
+        value: a sequence of layers, or the text of one in Python's spelling.
+
+    Raises:
+        ValueError: every mistake, each with the position of its layer, from 1.
+    """
+    value = _literal(value)
+    if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+        raise ValueError("must be a list of layers such as [{conv: {filters: 64, kernel: 5}}]")
+    specs: list[LayerSpec] = []
+    problems: list[str] = []
+    for position, layer in enumerate(value, start=1):
+        try:
+            specs.append(parse_layer(layer))
+        except ValueError as error:
+            problems.append(f"layer {position}: {error}")
+    if problems:
+        raise ValueError("; ".join(problems))
+    return specs
+
+
+def parse_layer(value: Any) -> LayerSpec:
+    """Reads one layer.
+
+    Raises:
+        ValueError: what is wrong, without the layer's position.
+    """
+    if isinstance(value, ConvLayer | PoolLayer | DenseLayer):
+        return value
+    value = _literal(value)
+    if isinstance(value, dict):
+        return _from_mapping(value)
+    if isinstance(value, list | tuple) and value and isinstance(value[0], str):
+        return _from_tuple(value[0], list(value[1:]))
+    raise ValueError(
+        f"wants a mapping such as {{dense: 64}} or a list such as {_WANTED_F}, got {value!r}"
+    )
+
+
+def _literal(value: Any) -> Any:
+    """Reads text in Python's spelling; YAML has no tuples."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise ValueError(f"{value!r} cannot be read") from None
+
+
+def _from_mapping(value: dict[Any, Any]) -> LayerSpec:
+    if "kind" in value:  # as this module's own classes are written out
+        kind, options = value["kind"], {key: value[key] for key in value if key != "kind"}
+    elif len(value) == 1:
+        [(kind, options)] = value.items()
+    else:
+        raise ValueError(
+            f"wants one of conv, pool and dense, got the keys {', '.join(map(str, value))}"
+        )
+    if kind not in _GROUPS:
+        raise ValueError(f"there is no layer {kind!r}; there are conv, pool and dense")
+    if kind == "dense" and isinstance(options, int):
+        options = {"units": options}
+    if not isinstance(options, dict):
+        raise ValueError(f"{kind} wants options such as {_example(kind)}, got {options!r}")
+    if kind == "pool" and "window" in options:
+        options = {"stride": options["window"], **options}
+    return _validated(kind, options)
+
+
+def _example(kind: str) -> str:
+    return {
+        "conv": "{filters: 64, kernel: 5, stride: 1}",
+        "pool": "{window: 3, stride: 2}",
+        "dense": "{units: 64}",
+    }[kind]
+
+
+def _from_tuple(letter: str, values: list[Any]) -> LayerSpec:
+    readers: dict[str, Callable[[list[Any]], LayerSpec]] = {
+        "C": _from_c,
+        "P": _from_p,
+        "F": _from_f,
+    }
+    if letter not in readers:
+        raise ValueError(f"there is no layer {letter!r}; there are 'C', 'P' and 'F'")
+    return readers[letter](values)
+
+
+def _from_c(values: list[Any]) -> LayerSpec:
+    if [_length(value) for value in values] != [4, 4]:
+        raise ValueError(f"a convolution is {_WANTED_C}, got {['C', *values]!r}")
+    [height, width, channels, filters], strides = values
+    return _validated(
+        "conv",
+        {
+            "filters": filters,
+            "kernel": (height, width),
+            "channels": channels,
+            "stride": _inner("strides", strides),
+        },
+    )
+
+
+def _from_p(values: list[Any]) -> LayerSpec:
+    if [_length(value) for value in values] != [4, 4]:
+        raise ValueError(f"a pool is {_WANTED_P}, got {['P', *values]!r}")
+    window, strides = values
+    return _validated(
+        "pool", {"window": _inner("window", window), "stride": _inner("strides", strides)}
+    )
+
+
+def _from_f(values: list[Any]) -> LayerSpec:
+    if len(values) != 1 or _length(values[0]) is not None:
+        raise ValueError(f"a dense layer is {_WANTED_F}, got {['F', *values]!r}")
+    return _validated("dense", {"units": values[0]})
+
+
+def _length(value: Any) -> int | None:
+    return len(value) if isinstance(value, list | tuple) else None
+
+
+def _inner(what: str, values: Sequence[Any]) -> tuple[Any, Any]:
+    """Takes height and width out of four values over batch, height, width and channels."""
+    if (values[0], values[3]) != (1, 1):
+        raise ValueError(
+            f"the {what} over batch and channels, first and last, must be 1, got {list(values)}"
+        )
+    return values[1], values[2]
+
+
+def _validated(kind: str, options: dict[Any, Any]) -> LayerSpec:
+    group = _GROUPS[kind]
+    names = [name for name in group.model_fields if name != "kind"]
+    try:
+        return group.model_validate(options)
+    except ValidationError as error:
+        problems = []
+        for problem in error.errors():
+            key = ".".join(str(part) for part in problem["loc"])
+            if problem["type"] == "extra_forbidden":
+                problems.append(f"{kind} has no {key}; it has {', '.join(names)}")
+            elif problem["type"] == "missing":
+                problems.append(f"{kind} lacks {key}")
+            else:
+                problems.append(f"{kind}.{key}: {problem['msg']}, got {problem['input']!r}")
+        raise ValueError("; ".join(problems)) from None

@@ -1,0 +1,79 @@
+"""The first layer of a network: what it does to the pixels, from its settings."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import layers
+
+from trainer.networks.network_settings import NetworkSettings
+from trainer.statistics import PictureStatistics
+
+# The range to which `mean_image` scales what is left after the subtraction.
+_RANGE = 255.0
+
+
+def normalised_input(
+    config: NetworkSettings, statistics: PictureStatistics | None
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Makes the input `pictures` and the layer `normalise` behind it.
+
+    Returns:
+        Both outputs: `(batch, *config.image.shape)` uint8 in [0, 255], and the same as float32
+        after normalisation.
+
+    Raises:
+        ValueError: the normalisation needs statistics and there are none, or they are of pictures
+            of another size.
+    """
+    pictures = keras.Input(config.image.shape, dtype="uint8", name="pictures")
+    return pictures, normalise_layer(config, statistics)(pictures)
+
+
+def normalise_layer(
+    config: NetworkSettings, statistics: PictureStatistics | None
+) -> keras.layers.Layer:
+    """Makes the layer that does to the pixels what `config.normalise` says.
+
+    It computes in float32 under every precision policy: bfloat16 has eight bits, and a mean that is
+    subtracted in it leaves few of a pixel's own.
+
+    Args:
+        config: the network's settings.
+        statistics: of the train split; only `mean_image` and `per_channel` look at it.
+
+    Returns:
+        A layer named `normalise`, from uint8 to float32 of the same shape.
+
+    Raises:
+        ValueError: see `normalised_input`.
+    """
+    if config.normalise == "zero_to_one":
+        # 256, not 255: the floats of the dog-breed network's source lie in [0, 1).
+        return layers.Rescaling(1 / 256, dtype="float32", name="normalise")
+    if config.normalise == "minus_one_to_one":
+        return layers.Rescaling(1 / 127.5, offset=-1, dtype="float32", name="normalise")
+    if statistics is None:
+        raise ValueError(
+            f"normalise={config.normalise} needs the statistics of the train split, got none"
+        )
+    if statistics.mean_image.shape != config.image.shape:
+        raise ValueError(
+            f"the statistics are of pictures {statistics.mean_image.shape}, the network takes "
+            f"{config.image.shape}"
+        )
+    if config.normalise == "mean_image":
+        return layers.Normalization(
+            axis=(1, 2, 3),
+            mean=statistics.mean_image,
+            variance=np.full_like(statistics.mean_image, _RANGE**2),
+            dtype="float32",
+            name="normalise",
+        )
+    return layers.Normalization(
+        axis=-1,
+        mean=statistics.channel_mean,
+        variance=np.square(statistics.channel_sd),
+        dtype="float32",
+        name="normalise",
+    )
