@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, get_args
 
+import yaml
 from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
@@ -27,6 +29,18 @@ def _rows(group: BaseModel, prefix: str) -> Iterator[tuple[str, str, str]]:
         value = getattr(group, name)
         if isinstance(value, BaseModel):
             yield from _rows(value, f"{prefix}{name}.")
-        else:
-            shown = "" if value is None else str(value)
-            yield f"{prefix}{name}", shown, " ".join((field.description or "").split())
+            continue
+        meaning = " ".join((field.description or "").split())
+        yield f"{prefix}{name}", _shown(value), meaning
+        # A group that is switched off is listed as it would be if only switched on.
+        for kind in get_args(field.annotation) if value is None else ():
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _rows(kind(), f"{prefix}{name}.")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):  # as one would write it
+        settings = {key: each.model_dump(exclude_unset=True) for key, each in value.items()}
+        written = yaml.safe_dump(settings, default_flow_style=True, sort_keys=False, width=1000)
+        return str(written).strip()
+    return "" if value is None else str(value)
