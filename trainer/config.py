@@ -162,7 +162,7 @@ class TrainerConfig(Settings):
     epochs: int = Field(default=16, ge=1)
     """Passes over the training split."""
     eval_every_epochs: int = Field(default=1, ge=1)
-    """Epochs between two measurements on the eval split."""
+    """Epochs between two measurements on the eval split; the last is always measured."""
     max_steps: int | None = Field(default=None, ge=1)
     """Stop after this many steps even if the epochs are not over."""
     batch_size: int = Field(default=32, ge=1)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import keras
 
-HISTORY_FILE = "history.csv"
-"""Name of the file, beside the TensorBoard runs."""
+from trainer.progress import HISTORY_FILE
+
 COLUMNS = (
     "epoch", "step", "elapsed_s", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate",
 )  # fmt: skip

@@ -122,7 +122,11 @@ def train(
                 augmentation=None if config.augment.on_device else augmentation,
             ),
             validation_data=evaluation,
-            validation_freq=config.eval_every_epochs,
+            validation_freq=[
+                epoch
+                for epoch in range(phase.first_epoch + 1, phase.end_epoch + 1)
+                if epoch % config.eval_every_epochs == 0 or epoch == phase.end_epoch
+            ],
             initial_epoch=first_epoch,
             epochs=phase.end_epoch,
             steps_per_epoch=steps_per_epoch,

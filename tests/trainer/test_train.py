@@ -21,8 +21,9 @@ import tensorflow as tf
 from tests.trainer.examples import write_examples
 from trainer.config import TrainerConfig
 from trainer.devices import build_strategy
-from trainer.history import HISTORY_FILE, steps_done
+from trainer.history import steps_done
 from trainer.input import Split, eval_batches
+from trainer.progress import HISTORY_FILE
 from trainer.train import train
 
 _NUM_CLASSES = 4
