@@ -16,6 +16,8 @@ from datasets.dataset import SCHEMA_FILE, Dataset
 from pipeline.config import Config
 from pipeline.errors import UserError
 from serving.versions import newest_version
+from trainer.networks.network_settings import NetworkSettings
+from trainer.networks.transfer_config import TransferConfig
 
 _PROJECT = Path(__file__).parents[1]
 _TRANSFORM_CODE = ("trainer/preprocessing.py", "trainer/features.py", "trainer/settings.py")
@@ -37,9 +39,11 @@ class Plan:
     transform_code: str
     """Hash of the code that Transform runs."""
     trainer_code: str
-    """Hash of the code that Trainer runs."""
+    """Hash of the code that Tuner and Trainer run."""
     recipe: str
-    """Hash of all that decides which model comes out: data, transform, trainer, code."""
+    """Hash of all that decides which model comes out: data, transform, trainer, tuner, code."""
+    work_dir: Path
+    """Where training keeps its checkpoints; the same for every run with the same recipe."""
     baseline_version: str
     """The served version to compare with, or `none`."""
 
@@ -52,7 +56,8 @@ def make_plan(config: Config, dataset: Dataset) -> Plan:
         dataset: converted records.
 
     Raises:
-        UserError: the configuration asks for a fold or a schema that is not there.
+        UserError: the configuration asks for a fold, a schema or a file of weights that is not
+            there.
     """
     schema_file = None if config.data.infer_schema else _schema_file(config, dataset)
     transform_code, trainer_code = _hash_code(_TRANSFORM_CODE), _hash_code(_TRAINER_CODE)
@@ -61,10 +66,16 @@ def make_plan(config: Config, dataset: Dataset) -> Plan:
         str(config.data.fold),
         config.transform.model_dump_json(),
         config.trainer.model_dump_json(),
+        config.tuner.model_dump_json() if config.tuner else "",
         trainer_code,
+        _hash_weights(config.trainer.network),
     )
     # An uncached run is compared with what is served, even if that came from the same recipe.
-    served = newest_version(config.push_path, not_from_recipe=recipe if config.cache else None)
+    served = (
+        newest_version(config.push_path, not_from_recipe=recipe if config.cache else None)
+        if config.pusher.enabled
+        else None
+    )
     return Plan(
         data_path=dataset.path.absolute(),
         splits=_splits(config, dataset),
@@ -73,6 +84,7 @@ def make_plan(config: Config, dataset: Dataset) -> Plan:
         transform_code=transform_code,
         trainer_code=trainer_code,
         recipe=recipe,
+        work_dir=config.root_path / "checkpoints" / recipe,
         baseline_version=NO_VERSION if served is None else str(served),
     )
 
@@ -85,6 +97,18 @@ def _schema_file(config: Config, dataset: Dataset) -> Path:
             "data.infer_schema=true."
         )
     return path.absolute()
+
+
+def _hash_weights(network: NetworkSettings) -> str:
+    """Hashes the file that a backbone starts from, so that other weights are another recipe."""
+    if not isinstance(network, TransferConfig) or network.weights in ("imagenet", "none"):
+        return ""
+    try:
+        return hashlib.sha256(Path(network.weights).read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(
+            f"trainer.network.weights: {network.weights} cannot be read: {error.strerror}."
+        ) from None
 
 
 def _splits(config: Config, dataset: Dataset) -> dict[str, str]:

@@ -19,6 +19,7 @@ from trainer.callbacks import (
 from trainer.checkpoint import SaveCheckpoint, TrainingCheckpoint
 from trainer.config import TrainerConfig
 from trainer.devices import build_strategy, precision
+from trainer.histograms import WriteHistograms
 from trainer.history import WriteHistory
 from trainer.input import Split, eval_batches, training_batches
 from trainer.networks.build import build_network, needs_statistics
@@ -137,10 +138,8 @@ def train(
                 *_early_stop(config),
                 ReportProgress(config.epochs, steps_per_epoch),
                 WriteHistory(work_dir / "logs", steps_per_epoch, first_epoch),
-                keras.callbacks.TensorBoard(
-                    str(work_dir / "logs"),
-                    histogram_freq=1 if config.pictures.histograms else 0,
-                ),
+                keras.callbacks.TensorBoard(str(work_dir / "logs")),
+                *([WriteHistograms(work_dir / "logs")] if config.pictures.histograms else []),
                 *callbacks_for(network, first_step),
                 SaveCheckpoint(checkpoint),  # last: what an epoch leaves is complete by then
             ],
