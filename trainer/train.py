@@ -136,12 +136,13 @@ def train(
                 StopOnNonFiniteLoss(first_step),
                 StopAfterSteps(num_steps, first_step),
                 *_early_stop(config),
-                ReportProgress(config.epochs, steps_per_epoch),
                 WriteHistory(work_dir / "logs", steps_per_epoch, first_epoch),
                 keras.callbacks.TensorBoard(str(work_dir / "logs")),
                 *([WriteHistograms(work_dir / "logs")] if config.pictures.histograms else []),
                 *callbacks_for(network, first_step),
-                SaveCheckpoint(checkpoint),  # last: what an epoch leaves is complete by then
+                # What an epoch leaves is complete when it is saved, and saved when it is announced.
+                SaveCheckpoint(checkpoint),
+                ReportProgress(config.epochs, steps_per_epoch),
             ],
             verbose=0,
         )

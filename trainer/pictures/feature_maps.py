@@ -1,0 +1,129 @@
+"""Feature maps: one picture as chosen layers of a network see it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from trainer.pictures.filters import all_layers
+from trainer.pictures.sheet import MAX_TILES, Section, Tile
+from trainer.pictures.taps import tap_layers
+
+_CONVOLUTIONS = (
+    keras.layers.Conv2D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv2D,
+)
+_PICTURE_COLUMNS = 5  # the picture itself is drawn larger than its maps
+
+
+class FeatureMaps:
+    """One fixed picture through chosen layers of a network.
+
+    The layers are shared with the network, so that every drawing shows them as they are by then.
+    A forward pass changes nothing: dropout is off, and running averages stay.
+
+    Args:
+        network: takes pictures `(batch, height, width, channels)` uint8.
+        picture: `(height, width, channels)` uint8.
+        layers: names; nothing means the first and the last convolution, and no layer at all for a
+            network without one.
+
+    Raises:
+        ValueError: the network has no layer of such a name.
+    """
+
+    def __init__(
+        self, network: keras.Model, picture: npt.NDArray[np.uint8], layers: Sequence[str] = ()
+    ) -> None:
+        self._picture = picture
+        names = choose_layers(network, layers)
+        self._taps: keras.Model | None = None
+        self._names: list[str] = []
+        if names:
+            self._taps, self._names = tap_layers(network, names)
+
+    def sections(self) -> list[Section]:
+        """Draws the layers in the order of the data: one section each, with at most 64 maps."""
+        if self._taps is None:
+            return []
+        outputs = self._taps(self._picture[None], training=False)
+        outputs = outputs if isinstance(outputs, list) else [outputs]
+        sections = []
+        for name, output in zip(self._names, outputs, strict=True):
+            values = keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))[0]
+            sections.append(_section(name, values))
+        return sections
+
+    def picture_section(self) -> Section:
+        """The picture that the maps are of."""
+        return Section(
+            name="picture",
+            caption="The picture",
+            tiles=[as_tile(self._picture)],
+            columns=_PICTURE_COLUMNS,
+        )
+
+
+def choose_layers(network: keras.Model, names: Sequence[str]) -> list[str]:
+    """Returns the layers to draw: those named, or the first and the last convolution.
+
+    Raises:
+        ValueError: the network has no layer of such a name.
+    """
+    layers = [
+        layer for layer in all_layers(network) if not isinstance(layer, keras.layers.InputLayer)
+    ]
+    there = [layer.name for layer in layers]
+    for name in names:
+        if name not in there:
+            close = difflib.get_close_matches(name, there, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise ValueError(
+                f"pictures.layers: the network has no layer '{name}'.{hint} "
+                f"It has: {', '.join(there)}."
+            )
+    if names:
+        return list(dict.fromkeys(names))
+    convolutions = [layer.name for layer in layers if isinstance(layer, _CONVOLUTIONS)]
+    return list(dict.fromkeys(convolutions[:1] + convolutions[-1:]))
+
+
+def map_tiles(values: npt.NDArray[np.float32]) -> list[Tile]:
+    """Turns maps `(height, width, maps)` float32 into grey tiles, each from black to white.
+
+    A map of one single value, as of a filter that never fires, is black.
+    """
+    maps = np.nan_to_num(np.moveaxis(values, -1, 0))
+    lowest = maps.min(axis=(1, 2), keepdims=True)
+    span = maps.max(axis=(1, 2), keepdims=True) - lowest
+    return list(((maps - lowest) / np.where(span > 0, span, 1) * 255).round().astype(np.uint8))
+
+
+def as_tile(picture: npt.NDArray[np.uint8]) -> Tile:
+    """Drops the channel of a grey picture `(height, width, 1)`."""
+    return picture[..., 0] if picture.shape[-1] == 1 else picture
+
+
+def _section(name: str, values: npt.NDArray[np.float32]) -> Section:
+    if values.ndim != 3:  # a dense layer: its units side by side in one map
+        side = -(-values.size // max(1, int(values.size**0.5)))
+        flat = np.zeros(side * -(-values.size // side), np.float32)
+        flat[: values.size] = values.ravel()
+        return Section(
+            name=f"feature_maps/{name}",
+            caption=f"{name}: {values.size} values, row by row",
+            tiles=map_tiles(flat.reshape(-1, side, 1)),
+            columns=_PICTURE_COLUMNS,
+        )
+    height, width, number = values.shape
+    shown = f"{number}" if number <= MAX_TILES else f"{MAX_TILES} of {number}"
+    return Section(
+        name=f"feature_maps/{name}",
+        caption=f"{name}: {shown} feature maps of {height} x {width}",
+        tiles=map_tiles(values[..., :MAX_TILES]),
+    )

@@ -1,0 +1,103 @@
+"""Sheets: captioned grids of small pictures, one below the other.
+
+Drawn with Pillow: a sheet takes milliseconds, and one is drawn again and again while training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from trainer.pictures.text import load_font, wrap
+
+Tile = npt.NDArray[np.uint8]
+"""A small picture, `(height, width)` grey or `(height, width, 3)` RGB, uint8."""
+
+BACKGROUND = (255, 255, 255)
+INK = (32, 32, 32)
+MARGIN_PX = 12
+MAX_TILES = 64
+"""Most tiles of one section: more would be too small to see anything."""
+
+_WIDTH_PX = 640  # of the grid, without margins
+_GAP_PX = 4
+_OUTLINE = (120, 150, 185)  # neither white nor black: tiles end where filters do
+_FEW, _MANY = 8, 16  # columns
+_TALLEST = 1.7  # height of a tile by its width
+_CAPTION_PX, _TITLE_PX = 13, 16
+_LINE_SPACING = 1.35
+
+
+@dataclass(frozen=True)
+class Section:
+    """A captioned grid."""
+
+    name: str
+    """What the section shows, as TensorBoard's tag."""
+    caption: str
+    """Line above the grid."""
+    tiles: Sequence[Tile]
+    """Pictures of equal size, row by row."""
+    columns: int | None = None
+    """Pictures in a row; None chooses."""
+
+    def grid(self) -> tuple[int, int, int]:
+        """Returns columns and the size of a tile in the sheet: (columns, width, height) in px."""
+        columns = self.columns or (_FEW if len(self.tiles) <= 2 * _FEW else _MANY)
+        cell = _WIDTH_PX // columns - _GAP_PX
+        height, width = self.tiles[0].shape[:2]
+        scale = min(cell / width, _TALLEST * cell / height)
+        return columns, max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def draw_section(section: Section) -> Image.Image:
+    """Draws a section: RGB, as wide as every other."""
+    columns, width, height = section.grid()
+    rows = -(-len(section.tiles) // columns)
+    caption = draw_text(section.caption, _CAPTION_PX, bold=False)
+    picture = Image.new("RGB", (_WIDTH_PX, caption.height + rows * (height + _GAP_PX)), BACKGROUND)
+    picture.paste(caption, (0, 0))
+    outline = ImageDraw.Draw(picture)
+    for index, tile in enumerate(section.tiles):
+        row, column = divmod(index, columns)
+        place = (1 + column * (width + _GAP_PX), caption.height + row * (height + _GAP_PX))
+        picture.paste(enlarged(tile, (width, height)), place)
+        outline.rectangle(
+            (place[0] - 1, place[1] - 1, place[0] + width, place[1] + height), outline=_OUTLINE
+        )
+    return picture
+
+
+def draw_sheet(title: str, parts: Sequence[Image.Image]) -> Image.Image:
+    """Stacks drawn sections under a title, with a margin around: RGB."""
+    parts = [draw_text(title, _TITLE_PX, bold=True), *parts]
+    height = sum(part.height + MARGIN_PX for part in parts) + MARGIN_PX
+    sheet = Image.new("RGB", (_WIDTH_PX + 2 * MARGIN_PX, height), BACKGROUND)
+    top = MARGIN_PX
+    for part in parts:
+        sheet.paste(part, (MARGIN_PX, top))
+        top += part.height + MARGIN_PX
+    return sheet
+
+
+def enlarged(tile: Tile, size: tuple[int, int]) -> Image.Image:
+    """Scales a tile to (width, height) px: its pixels stay sharp where they grow."""
+    picture = Image.fromarray(tile)
+    grows = size[0] >= picture.width
+    return picture.resize(size, Image.Resampling.NEAREST if grows else Image.Resampling.BOX)
+
+
+def draw_text(text: str, size_px: int, *, bold: bool, width_px: int = _WIDTH_PX) -> Image.Image:
+    """Draws a text in as many lines of `width_px` as it needs, three at most: RGB."""
+    font = load_font(size_px, bold=bold)
+    lines = wrap(text, font, width_px, max_lines=3)
+    step = round(size_px * _LINE_SPACING)
+    picture = Image.new("RGB", (width_px, step * len(lines)), BACKGROUND)
+    draw = ImageDraw.Draw(picture)
+    for index, line in enumerate(lines):
+        draw.text((0, index * step), line, fill=INK, font=font)
+    return picture

@@ -1,0 +1,80 @@
+"""The pictures that a training leaves at its end, as files and in TensorBoard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from PIL import Image
+
+from trainer.config import PicturesConfig
+from trainer.pictures.events import ImageEvents
+from trainer.pictures.feature_maps import FeatureMaps
+from trainer.pictures.filters import filter_section
+from trainer.pictures.frames import Frames
+from trainer.pictures.hand_made import draw_hand_made
+from trainer.pictures.predictions import draw_predictions, guess
+from trainer.pictures.sheet import draw_section, draw_sheet
+
+
+def write_pictures(
+    network: keras.Model,
+    eval_batches: tf.data.Dataset,
+    breeds: Sequence[str],
+    frames_dir: Path,
+    out_dir: Path,
+    log_dir: Path,
+    step: int,
+    config: PicturesConfig,
+) -> list[Path]:
+    """Writes filters, feature maps, their evolution, predictions and hand-made filters.
+
+    Args:
+        network: the trained network, from uint8 pictures to logits.
+        eval_batches: pictures `(batch, height, width, channels)` uint8 and one-hot labels
+            `(batch, num_classes)` float32; at least one example. Feature maps and hand-made
+            filters are drawn of the first picture.
+        breeds: breed of each class.
+        frames_dir: what `DrawEvolution` left.
+        out_dir: folder for the files; made where it is missing.
+        log_dir: TensorBoard's folder; images go to its `train` run.
+        step: steps that the network was trained.
+        config: which layers.
+
+    Returns:
+        The files: filters.png, feature_maps.png, predictions.png, hand_made_filters.png and
+        evolution.gif. Those that make no sense for the network are left out.
+
+    Raises:
+        ValueError: the network has no layer of a name in `config.layers`.
+    """
+    [picture] = next(iter(eval_batches))[0].numpy()[:1]
+    sheets: dict[str, Image.Image] = {}
+    if filters := [
+        section for scale in ("each", "all") if (section := filter_section(network, scale))
+    ]:
+        sheets["filters"] = draw_sheet(
+            f"First-layer filters after {step:,} steps", [draw_section(each) for each in filters]
+        )
+    feature_maps = FeatureMaps(network, picture, config.layers)
+    if maps := feature_maps.sections():
+        sheets["feature_maps"] = draw_sheet(
+            f"Feature maps after {step:,} steps",
+            [draw_section(each) for each in (feature_maps.picture_section(), *maps)],
+        )
+    sheets["predictions"] = draw_predictions(guess(network, eval_batches, breeds), step)
+    sheets["hand_made_filters"] = draw_hand_made(picture)
+
+    out_dir.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, sheet in sheets.items():
+        paths.append(out_dir / f"{name}.png")
+        sheet.save(paths[-1])
+    if Frames(frames_dir).write_gif(out_dir / "evolution.gif"):
+        paths.append(out_dir / "evolution.gif")
+    events = ImageEvents(log_dir)
+    events.write({f"final/{name}": sheet for name, sheet in sheets.items()}, step)
+    events.close()
+    return paths
