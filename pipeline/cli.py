@@ -5,9 +5,12 @@ from __future__ import annotations
 # Each module joins `app` when it is imported; `--help` lists them in this order.
 # isort: off
 import pipeline.commands.run
+import pipeline.commands.compare
 import pipeline.commands.convert
 import pipeline.commands.sample
-import pipeline.commands.settings  # noqa: F401
+import pipeline.commands.models
+import pipeline.commands.settings
+import pipeline.commands.tensorboard  # noqa: F401
 
 # isort: on
 from pipeline.commands.app import app

@@ -8,8 +8,10 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from datasets.options import ConvertOptions
+from pipeline.check_tuner import tuner_mistakes
 from trainer.config import TrainerConfig
 from trainer.settings import Settings, TransformConfig
+from trainer.tuner_config import TunerConfig
 
 
 class DataConfig(Settings):
@@ -50,6 +52,9 @@ class EvaluatorConfig(Settings):
 class PusherConfig(Settings):
     """Where blessed models go."""
 
+    enabled: bool = True
+    """Push what is blessed. Without it a run ends with its figures: it neither compares the model
+    with the served one nor touches that."""
     destination: Path | None = None
     """The folder a model server watches; nothing means `served` below the run's root."""
 
@@ -71,12 +76,20 @@ class Config(Settings):
     """Which pictures."""
     transform: TransformConfig = TransformConfig()
     """How a picture becomes what the network takes."""
+    tuner: TunerConfig | None = None
+    """The search for the best settings of the training; nothing means none."""
     trainer: TrainerConfig = TrainerConfig()
     """How the network is trained."""
     evaluator: EvaluatorConfig = EvaluatorConfig()
     """What a model must reach."""
     pusher: PusherConfig = PusherConfig()
     """Where blessed models go."""
+
+    @model_validator(mode="after")
+    def _search_is_possible(self) -> Self:
+        if self.tuner is not None and (mistakes := tuner_mistakes(self.tuner, self.trainer)):
+            raise ValueError("\n".join(mistakes))
+        return self
 
     @property
     def root_path(self) -> Path:

@@ -11,6 +11,7 @@ from tensorflow_model_analysis.proto import validation_result_pb2
 from tfx import types
 from tfx.components.util import model_utils
 
+from pipeline.best_trial import BestTrial, read_best_trial
 from pipeline.evaluation import ACCURACY, BASELINE, LOSS, TOP_5_ACCURACY
 
 Outputs = Mapping[str, list[types.Artifact]]
@@ -32,7 +33,8 @@ class Outcome:
     loss: float
     """Mean cross-entropy in nats."""
     baseline_accuracy: float | None
-    """Accuracy of the model that was served before; None on a first run."""
+    """Accuracy of the model that was served before; None on a first run, and where nothing is to be
+    pushed."""
     blessed: bool
     """Whether every bound was kept."""
     misses: tuple[str, ...]
@@ -41,6 +43,8 @@ class Outcome:
     """Folder of the pushed version; None when nothing was pushed."""
     training_logs: Path
     """Folder of the training curves, for TensorBoard."""
+    best_trial: BestTrial | None = None
+    """The trial whose settings were trained with; None where nothing was searched."""
 
 
 def read_outcome(outputs: Mapping[str, Outputs]) -> Outcome:
@@ -51,8 +55,6 @@ def read_outcome(outputs: Mapping[str, Outputs]) -> Outcome:
     """
     evaluation = outputs["Evaluator"]["evaluation"][0].uri
     candidate, baseline = _overall_metrics(evaluation)
-    pushed = outputs["Pusher"]["pushed_model"][0]
-    destination = pushed.get_string_custom_property("pushed_destination")
     return Outcome(
         num_eval_examples=int(candidate["example_count"]),
         accuracy=candidate[ACCURACY],
@@ -61,9 +63,26 @@ def read_outcome(outputs: Mapping[str, Outputs]) -> Outcome:
         baseline_accuracy=baseline.get(ACCURACY),
         blessed=model_utils.is_model_blessed(outputs["Evaluator"]["blessing"][0]),
         misses=tuple(_misses(tfma.load_validation_result(evaluation))),
-        pushed_path=Path(destination) if destination else None,
+        pushed_path=_pushed_path(outputs.get("Pusher")),
         training_logs=Path(outputs["Trainer"]["model_run"][0].uri),
+        best_trial=_best_trial(outputs.get("Tuner")),
     )
+
+
+def _best_trial(tuner: Outputs | None) -> BestTrial | None:
+    if tuner is None:
+        return None
+    return read_best_trial(
+        Path(tuner["best_hyperparameters"][0].uri), Path(tuner["tuner_results"][0].uri)
+    )
+
+
+def _pushed_path(pusher: Outputs | None) -> Path | None:
+    """Reads where the model went; a run need not have a Pusher, which need not have pushed."""
+    if pusher is None:
+        return None
+    destination = pusher["pushed_model"][0].get_string_custom_property("pushed_destination")
+    return Path(destination) if destination else None
 
 
 def _overall_metrics(evaluation: str) -> tuple[dict[str, float], dict[str, float]]:

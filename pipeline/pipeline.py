@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tensorflow_data_validation import StatsOptions
-from tfx.components import ImportExampleGen, SchemaGen, StatisticsGen, Trainer, Transform
+from tfx.components import ImportExampleGen, SchemaGen, StatisticsGen, Trainer, Transform, Tuner
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import example_gen_pb2, pusher_pb2
@@ -77,57 +77,79 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
     )
     transform.add_upstream_node(example_validator)
 
+    # Searches for better settings of the training, if asked to.
+    training = {
+        "trainer": config.trainer.model_dump(mode="json"),
+        "recipe": plan.recipe,
+        "work_dir": str(plan.work_dir),
+        "code": plan.trainer_code,
+    }
+    tuner = None
+    if config.tuner is not None:
+        tuner = Tuner(
+            examples=transform.outputs["transformed_examples"],
+            transform_graph=transform.outputs["transform_graph"],
+            schema=schema_gen.outputs["schema"],
+            tuner_fn="trainer.tuner.tuner_fn",
+            custom_config={**training, "tuner": config.tuner.model_dump(mode="json")},
+        )
+
     # Trains the network and exports it.
     trainer = Trainer(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema_gen.outputs["schema"],
+        hyperparameters=tuner.outputs["best_hyperparameters"] if tuner is not None else None,
         run_fn="trainer.run.run_fn",
-        custom_config={
-            "trainer": config.trainer.model_dump(mode="json"),
-            "recipe": plan.recipe,
-            "code": plan.trainer_code,
-        },
+        custom_config=training,
     )
 
-    # Fetches the model that is served now, if there is one.
-    baseline = Baseline(
-        schema=schema_gen.outputs["schema"],
-        push_destination=str(config.push_path),
-        version=plan.baseline_version,
-    )
-    baseline.add_upstream_node(trainer)
+    # Fetches the model that is served now, if there is one and this run may replace it.
+    baseline = None
+    if config.pusher.enabled:
+        baseline = Baseline(
+            schema=schema_gen.outputs["schema"],
+            push_destination=str(config.push_path),
+            version=plan.baseline_version,
+        )
+        baseline.add_upstream_node(trainer)
 
     # Blesses the new model if it is good enough, and not worse than the served one.
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
-        baseline_model=baseline.outputs["model"],
+        baseline_model=baseline.outputs["model"] if baseline is not None else None,
         eval_config=eval_config(config.evaluator),
     )
 
     # Makes a blessed model the served one.
-    pusher = Pusher(
-        model=trainer.outputs["model"],
-        model_blessing=evaluator.outputs["blessing"],
-        push_destination=pusher_pb2.PushDestination(
-            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(config.push_path))
-        ),
-    )
+    pusher = None
+    if config.pusher.enabled:
+        folder = pusher_pb2.PushDestination.Filesystem(base_directory=str(config.push_path))
+        pusher = Pusher(
+            model=trainer.outputs["model"],
+            model_blessing=evaluator.outputs["blessing"],
+            push_destination=pusher_pb2.PushDestination(filesystem=folder),
+        )
 
     return Pipeline(
         pipeline_name=config.name,
         pipeline_root=str(config.root_path / "artifacts"),
         components=[
-            example_gen,
-            statistics_gen,
-            schema_gen,
-            example_validator,
-            transform,
-            trainer,
-            baseline,
-            evaluator,
-            pusher,
+            node
+            for node in (
+                example_gen,
+                statistics_gen,
+                schema_gen,
+                example_validator,
+                transform,
+                tuner,
+                trainer,
+                baseline,
+                evaluator,
+                pusher,
+            )
+            if node is not None
         ],
         enable_cache=config.cache,
         metadata_connection_config=metadata.sqlite_metadata_connection_config(

@@ -12,6 +12,7 @@ from rich.table import Table
 from pipeline.config import Config
 from pipeline.nodes import NodeStatus
 from pipeline.run import FinishedRun
+from trainer.tuner_values import in_words, searched_values
 
 
 def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
@@ -33,13 +34,23 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
         f"{outcome.top_5_accuracy:.3f}",
         f"at least {bounds.min_top_5_accuracy:.3f}",
     )
-    if outcome.baseline_accuracy is None:
+    if not config.pusher.enabled:
+        figures.add_row("Served model", "", "not compared with, because nothing is to be pushed")
+    elif outcome.baseline_accuracy is None:
         figures.add_row("Served model", "none", "nothing of the same breeds to compare with yet")
     else:
         figures.add_row(
             "Served model",
             f"{outcome.baseline_accuracy:.3f}",
             f"may be at most {bounds.max_accuracy_drop:.3f} better",
+        )
+    if config.tuner is not None and outcome.best_trial is not None:
+        best = outcome.best_trial
+        values = in_words(searched_values(config.trainer, best.hyperparameters))
+        figures.add_row(
+            "Best trial",
+            f"{best.score:.3f}",
+            f"eval {config.tuner.objective}, the best of {best.num_trials} with {values}",
         )
     console.print()
     console.print(figures)
@@ -48,6 +59,8 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
         console.print("[bold green]Blessed and pushed[/]")
         console.print(f"  version  {outcome.pushed_path.name}")
         console.print(f"  path     {outcome.pushed_path}", soft_wrap=True)
+    elif outcome.blessed:
+        console.print("[bold green]Blessed[/], not pushed, because pusher.enabled is false.")
     else:
         console.print("[bold red]Not blessed, not pushed[/]: what was served before stays.")
         for miss in outcome.misses:
@@ -55,8 +68,8 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
     console.print(f"  log      {finished.log_path}", style="dim", soft_wrap=True)
     dogbreed = as_typed("dogbreed")
     console.print("\nNext:")
-    console.print(f"  {as_typed('tensorboard')} --logdir {outcome.training_logs}", soft_wrap=True)
-    if not outcome.pushed_path:
+    console.print(f"  {dogbreed} tensorboard --root {config.root_path}", soft_wrap=True)
+    if not outcome.blessed:
         console.print(f"  {dogbreed} run ... --set trainer.epochs=N      to train longer")
         console.print(f"  {dogbreed} run ... --set evaluator.BOUND=X     to change a bound")
     elif config.data.source is None:

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from pipeline.commands.app import ExitCode, app, clear_errors
+from pipeline.commands.arguments import ConfigOption, DataOption, FreshOption, overrides_of
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.cross_validate import FoldResult
 
 
 @app.command()
 def run(
-    data: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATH",
-            help="Folder or archive of pictures, or records that 'dogbreed convert' wrote. "
-            "Default: the built-in sample.",
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Configuration in YAML, such as configs/stanford-dogs.yaml."
-        ),
-    ] = None,
+    data: DataOption = None,
+    config: ConfigOption = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -37,34 +28,51 @@ def run(
             "'dogbreed settings' lists all.",
         ),
     ] = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Run every node, even if nothing has changed.")
-    ] = False,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            "--folds",
+            min=2,
+            max=10,
+            metavar="K",
+            help="Cross-validate: split the pictures in K, and train once for each part, which is "
+            "then what the model is evaluated on. Nothing is pushed.",
+        ),
+    ] = None,
+    fresh: FreshOption = False,
 ) -> None:
     """Run the whole pipeline on this machine: pictures in, pushed model out."""
     with clear_errors("Run the same command again to go on from the last finished node."):
         from pipeline.load_config import load_config
-        from pipeline.report_run import report_run
-        from pipeline.run import run as run_pipeline
 
-        console = Console()
-        overrides = list(settings or [])
-        if data is not None and config is None:
-            overrides.insert(0, f"name='{_name_for(data)}'")  # quoted: a folder may be called no
-        if fresh:
-            overrides.append("cache=false")
+        overrides = overrides_of(data, config, settings or [], fresh=fresh)
+        if folds is not None:
+            overrides.append(f"data.convert.folds={folds}")
         loaded = load_config(config, overrides, source=data)
-        finished = run_pipeline(loaded, console)
-        report_run(loaded, finished, console)
-        if not finished.outcome.pushed_path:
-            raise typer.Exit(ExitCode.NOT_BLESSED)
+        if folds is None:
+            _run_once(loaded, Console())
+        else:
+            _cross_validate(loaded, folds, Console())
 
 
-_LONGEST_SLUG = 50  # characters; leaves room within what a pipeline's name may have
+def _run_once(config: Config, console: Console) -> None:
+    from pipeline.report_run import report_run
+    from pipeline.run import run as run_pipeline
+
+    finished = run_pipeline(config, console)
+    report_run(config, finished, console)
+    if not finished.outcome.blessed:
+        raise typer.Exit(ExitCode.NOT_BLESSED)
 
 
-def _name_for(source: str) -> str:
-    """Makes a pipeline name of a source, so that other pictures get a folder of their own."""
-    stem = Path(source).name.split(".")[0] if not source.startswith("tfds:") else source[5:]
-    slug = re.sub(r"[^a-z0-9]+", "-", stem.lower())[:_LONGEST_SLUG].strip("-")
-    return slug if slug[:1].isalpha() else f"data-{slug}".rstrip("-")
+def _cross_validate(config: Config, num_folds: int, console: Console) -> None:
+    from pipeline.cross_validate import cross_validate, results_path
+    from pipeline.report_folds import report_fold, report_folds, write_folds
+
+    path = results_path(config)
+
+    def keep(results: list[FoldResult]) -> None:
+        write_folds(results, path)
+        report_fold(results[-1], console)
+
+    report_folds(cross_validate(config, num_folds, console, keep), path, console)

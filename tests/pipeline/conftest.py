@@ -24,7 +24,7 @@ def tiny_settings(root: Path) -> list[str]:
         f"root={root}",
         "trainer.network.input_px=32",
         "trainer.network.width=8",
-        "trainer.network.stages=2",
+        "trainer.network.blocks=[1,1]",
         "trainer.epochs=8",
         "trainer.batch_size=8",
         "evaluator.min_accuracy=0",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from datasets.dataset import Dataset
 from tests.pipeline.conftest import tiny_settings
@@ -115,30 +117,47 @@ def test_settings_lists_every_key_with_its_meaning(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("logical_devices", [1, 2])
 def test_run_that_is_interrupted_then_killed_goes_on_where_it_stopped(
-    records: Dataset, tmp_path: Path
+    records: Dataset, tmp_path: Path, logical_devices: int
 ) -> None:
     root = tmp_path / "root"
-    settings = [word for setting in tiny_settings(root) for word in ("--set", setting)]
+    overrides = [
+        *tiny_settings(root), "trainer.epochs=6", f"trainer.logical_devices={logical_devices}",
+    ]  # fmt: skip
+    settings = [word for setting in overrides for word in ("--set", setting)]
     command = [_DOGBREED, "run", "--data", records.path, *settings]
-    long_training = [*command, "--set", "trainer.epochs=100000"]
 
-    interrupted = _stopped_while_training(long_training, signal.SIGINT)
+    interrupted = _stopped_after(command, "Trainer: epoch 2/6", signal.SIGINT)
     assert interrupted.returncode == 130
     assert "Interrupted. Run the same command again" in interrupted.stderr
     assert "Traceback" not in interrupted.stderr
-    killed = _stopped_while_training(long_training, signal.SIGKILL)
+    killed = _stopped_after(command, "Trainer: epoch 4/6", signal.SIGKILL)
     assert killed.returncode == -signal.SIGKILL
     assert "Transform: reused" in killed.stdout
+    assert "Trainer: epoch 3/6" in killed.stdout
+    assert "Trainer: epoch 2/6" not in killed.stdout
     assert list((root / "artifacts" / "Trainer" / "model").iterdir())
 
     done = _dogbreed(*command[1:], cwd=tmp_path)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Transform: reused" in done.stdout
+    assert "Trainer: epoch 6/6" in done.stdout
     assert "Blessed and pushed" in done.stdout
+    assert len(list((root / "served").iterdir())) == 1
     # What the killed training had half-written is gone: one model is left, the finished one.
     assert len(list((root / "artifacts" / "Trainer" / "model").iterdir())) == 1
+    assert not list((root / "checkpoints").iterdir())
+    [logs] = (root / "artifacts" / "Trainer" / "model_run").iterdir()
+    with (logs / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [int(row["step"]) for row in rows] == [6, 12, 18, 24, 30, 36]
+    for curve in ("train", "validation"):
+        events = EventAccumulator(str(logs / curve))
+        events.Reload()
+        assert {event.step for event in events.Tensors("epoch_accuracy")} == set(range(6))
 
 
 @pytest.mark.slow
@@ -174,8 +193,8 @@ def test_terminal_shows_the_live_table_and_none_of_the_libraries_noise(
     assert "absl" in log.read_text()
 
 
-def _stopped_while_training(
-    command: list[str | Path], number: signal.Signals
+def _stopped_after(
+    command: list[str | Path], line_start: str, number: signal.Signals
 ) -> subprocess.CompletedProcess[str]:
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
@@ -184,7 +203,7 @@ def _stopped_while_training(
     seen = []
     for line in process.stdout:
         seen.append(line)
-        if line.startswith("Trainer: epoch 2"):
+        if line.startswith(line_start):
             process.send_signal(number)
             break
     stdout, stderr = process.communicate(timeout=120)
