@@ -197,7 +197,13 @@ def _stopped_after(
     command: list[str | Path], line_start: str, number: signal.Signals
 ) -> subprocess.CompletedProcess[str]:
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+        # A shell has what it starts in the background ignore interrupts, and so would our child.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     seen = []

@@ -130,6 +130,32 @@ def test_serving_takes_every_common_picture_format(
     assert (served["probabilities"].numpy().sum(axis=1) <= 1 + 1e-5).all()
 
 
+def test_averaged_model_answers_the_same_for_a_picture_and_its_mirror_image(
+    first: tuple[FinishedRun, str], run_tiny: RunTiny, photograph: Image.Image
+) -> None:
+    averaged = run_tiny("trainer.average_mirrored=true", "pusher.enabled=false")[0].outcome
+    models = averaged.training_logs.parents[1] / "model" / averaged.training_logs.name
+    square = photograph.resize((32, 32))
+    both = [encoded(each, "PNG") for each in (square, square.transpose(Image.FLIP_LEFT_RIGHT))]
+
+    def answers(path: Path) -> np.ndarray:
+        served = tf.saved_model.load(str(path)).signatures["serving_default"]
+        return served(pictures=tf.constant(both))["probabilities"].numpy()
+
+    # Storing as JPEG is not quite the same from left to right and from right to left.
+    picture, mirrored = answers(models / "Format-Serving")
+    np.testing.assert_allclose(picture, mirrored, atol=0.02)
+    plain, plain_mirrored = answers(Path(str(first[0].outcome.pushed_path)))
+    assert np.abs(plain - plain_mirrored).max() > 0.02
+
+
+def test_missing_file_of_weights_is_refused_before_anything_runs(run_tiny: RunTiny) -> None:
+    network = "trainer.network={name: transfer, weights: nowhere.weights.h5, input_px: 32}"
+
+    with pytest.raises(UserError, match=r"trainer.network.weights: nowhere.weights.h5 cannot be"):
+        run_tiny(network)
+
+
 def test_model_says_what_it_was_made_of(first: tuple[FinishedRun, str], records: Dataset) -> None:
     pushed = first[0].outcome.pushed_path
     assert pushed is not None
