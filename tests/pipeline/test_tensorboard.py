@@ -49,6 +49,8 @@ def _serving(*arguments: str | Path, cwd: Path) -> Iterator[tuple[subprocess.Pop
     process = subprocess.Popen(
         [_DOGBREED, "tensorboard", *arguments], cwd=cwd, env=environment,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A shell has what it starts in the background ignore interrupts, and so would our child.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     try:
         assert process.stdout is not None
