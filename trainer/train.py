@@ -154,8 +154,6 @@ def _build(
 ) -> TrainingModel:
     with precision(config):
         network = build_network(config.network, num_classes, statistics)
-    pictures = network.input
-    outputs = network.output
     if config.augment.train_px:
         # The same layers behind an input whose height and width are open.
         shape = (None, None, config.network.image.channels)
@@ -164,12 +162,11 @@ def _build(
             input_tensors=keras.Input(shape, dtype="uint8", name="pictures"),
             clone_function=lambda layer: layer,
         )
-        pictures, outputs = network.input, network.output
     if config.l2:
-        for variable in network.trainable_variables:
+        for variable in network.variables:  # frozen ones too: they may thaw
             if variable.name.endswith("kernel"):
                 variable.regularizer = keras.regularizers.L2(config.l2)
-    return TrainingModel(pictures, outputs, name=network.name)
+    return TrainingModel(network.input, network.output, name=network.name)
 
 
 def _compile(network: TrainingModel, config: TrainerConfig, num_steps: int, phase: Phase) -> None:

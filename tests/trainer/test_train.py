@@ -182,6 +182,15 @@ def test_training_learns_with_every_kind_of_setting(
     assert rows[-1]["step"] == settings.get("max_steps", 30)
 
 
+def test_l2_adds_the_squares_of_kernels_and_of_nothing_else(examples: Path, tmp_path: Path) -> None:
+    model = _train(examples, tmp_path, epochs=1, l2=0.02)
+
+    kernels = [np.asarray(each) for each in model.variables if each.name == "kernel"]
+    assert len(kernels) == 7
+    by_hand = 0.02 * sum(float((kernel.astype(np.float64) ** 2).sum()) for kernel in kernels)
+    assert float(sum(model.losses)) == pytest.approx(by_hand, rel=1e-4)
+
+
 def test_patience_stops_after_epochs_without_progress_and_keeps_the_best_weights(
     examples: Path, tmp_path: Path
 ) -> None:
