@@ -80,6 +80,8 @@ def running(
         [sys.executable, str(script), str(source), str(tmp_path / "out"), request.param],
         env=os.environ | {"PYTHONPATH": root},
         stdout=subprocess.PIPE,
+        # A shell has what it starts in the background ignore interrupts, and so would our child.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # a group of its own, as a terminal makes
