@@ -1,0 +1,1 @@
+"""Calls a model server with pictures."""

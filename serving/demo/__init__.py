@@ -1,0 +1,1 @@
+"""A page that names the breed of a picture dropped on it."""

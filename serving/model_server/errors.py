@@ -1,0 +1,19 @@
+"""The one error that every remote call of the model server ends with."""
+
+from __future__ import annotations
+
+import grpc
+
+
+class ServingError(Exception):
+    """A call that is refused, as a gRPC status.
+
+    Args:
+        code: canonical status code; the REST API translates it to an HTTP status.
+        message: the status message, worded as TensorFlow Serving words it.
+    """
+
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
