@@ -17,3 +17,13 @@ class ServingError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+def invalid_argument(message: str) -> ServingError:
+    """Returns the error of a request that can never succeed."""
+    return ServingError(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
+def failed_precondition(message: str) -> ServingError:
+    """Returns the error of a request that the model or the server is not made for."""
+    return ServingError(grpc.StatusCode.FAILED_PRECONDITION, message)

@@ -1,0 +1,47 @@
+"""`python -m serving.model_server`: takes `tensorflow_model_server`'s flags."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# Before TensorFlow is imported: its start-up notes would drown the server's own lines.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+from serving.model_server.options import parse_flags
+
+
+def main() -> int:
+    """Serves until it is told to stop; returns the exit code."""
+    options = parse_flags(sys.argv[1:], "python -m serving.model_server")
+    import asyncio
+    import logging
+    import warnings
+
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname).1s %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    import tensorflow as tf
+
+    if options.version:
+        print(f"dogbreed model server\nTensorFlow Library: {tf.__version__}")
+        return 0
+    from serving.model_server.errors import ServingError
+    from serving.model_server.server import serve
+
+    try:
+        asyncio.run(serve(options))
+    except ServingError as error:
+        print(f"Failed to start server. Error: {error.code.name}: {error.message}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"Failed to start server. Error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

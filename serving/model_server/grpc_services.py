@@ -1,0 +1,152 @@
+"""TensorFlow Serving's two gRPC services."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
+
+import grpc
+from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
+from tensorflow_serving.apis.classification_pb2 import (
+    ClassificationRequest,
+    ClassificationResponse,
+)
+from tensorflow_serving.apis.get_model_metadata_pb2 import (
+    GetModelMetadataRequest,
+    GetModelMetadataResponse,
+)
+from tensorflow_serving.apis.get_model_status_pb2 import (
+    GetModelStatusRequest,
+    GetModelStatusResponse,
+)
+from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest, MultiInferenceResponse
+from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
+from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
+from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
+
+from serving.model_server.core import ServerCore
+from serving.model_server.errors import ServingError, invalid_argument
+from serving.model_server.handlers import Handlers
+from serving.model_server.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+_MAX_BYTES_IN_FLIGHT = 512 * 1024 * 1024
+"""What all requests that are being answered may come to; one more is told to come back later."""
+
+Context = grpc.aio.ServicerContext
+
+
+class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """`tensorflow.serving.PredictionService`; each method does what its namesake in `Api` does."""
+
+    def __init__(self, handlers: Handlers, metrics: Metrics) -> None:
+        self._handlers = handlers
+        self._metrics = metrics
+        self._bytes_in_flight = 0
+
+    async def Predict(self, request: PredictRequest, context: Context) -> PredictResponse:  # noqa: N802, D102
+        return await self._answer("Predict", request, context, self._handlers.predict)
+
+    async def Classify(  # noqa: N802, D102
+        self, request: ClassificationRequest, context: Context
+    ) -> ClassificationResponse:
+        return await self._answer("Classify", request, context, self._handlers.classify)
+
+    async def Regress(self, request: RegressionRequest, context: Context) -> RegressionResponse:  # noqa: N802, D102
+        return await self._answer("Regress", request, context, self._handlers.regress)
+
+    async def MultiInference(  # noqa: N802, D102
+        self, request: MultiInferenceRequest, context: Context
+    ) -> MultiInferenceResponse:
+        return await self._answer(
+            "MultiInference", request, context, self._handlers.multi_inference
+        )
+
+    async def GetModelMetadata(  # noqa: N802, D102
+        self, request: GetModelMetadataRequest, context: Context
+    ) -> GetModelMetadataResponse:
+        try:
+            return self._handlers.get_model_metadata(request)
+        except ServingError as error:
+            await _abort(context, error)
+
+    async def _answer(
+        self, method: str, request: Any, context: Context, call: Callable[[Any], Awaitable[Any]]
+    ) -> Any:
+        """Calls a handler: its errors become the status, memory is bounded, all is counted."""
+        started = time.monotonic()
+        size = request.ByteSize()
+        code = grpc.StatusCode.OK
+        self._bytes_in_flight += size
+        try:
+            if self._bytes_in_flight > max(_MAX_BYTES_IN_FLIGHT, size):
+                raise ServingError(
+                    grpc.StatusCode.UNAVAILABLE,
+                    f"Requests of more than {_MAX_BYTES_IN_FLIGHT} bytes are being answered.",
+                )
+            return await call(request)
+        except asyncio.CancelledError:
+            code = grpc.StatusCode.CANCELLED
+            raise
+        except ServingError as error:
+            code = error.code
+            await _abort(context, error)
+        except Exception as error:
+            code = grpc.StatusCode.INTERNAL
+            logger.exception("%s failed", method)
+            await _abort(context, ServingError(code, f"{type(error).__name__}: {error}"))
+        finally:
+            self._bytes_in_flight -= size
+            self._metrics.request_finished(
+                _model_of(request), method, "GRPC", code, time.monotonic() - started
+            )
+
+
+class ModelService(model_service_pb2_grpc.ModelServiceServicer):
+    """`tensorflow.serving.ModelService`."""
+
+    def __init__(self, handlers: Handlers, core: ServerCore) -> None:
+        self._handlers = handlers
+        self._core = core
+
+    async def GetModelStatus(  # noqa: N802, D102
+        self, request: GetModelStatusRequest, context: Context
+    ) -> GetModelStatusResponse:
+        try:
+            return self._handlers.get_model_status(request)
+        except ServingError as error:
+            await _abort(context, error)
+
+    async def HandleReloadConfigRequest(  # noqa: N802, D102
+        self, request: ReloadConfigRequest, context: Context
+    ) -> ReloadConfigResponse:
+        cancelled = threading.Event()
+        try:
+            if request.config.WhichOneof("config") != "model_config_list":
+                raise invalid_argument(
+                    "ServerModelConfig type not supported by HandleReloadConfigRequest. Only "
+                    "ModelConfigList is currently supported"
+                )
+            await asyncio.to_thread(self._core.configure, request.config, cancelled)
+        except ServingError as error:
+            logger.error("ReloadConfig failed: %s", error.message)
+            await _abort(context, error)
+        finally:
+            cancelled.set()  # a caller that has gone leaves nobody waiting for models
+        return ReloadConfigResponse()
+
+
+async def _abort(context: Context, error: ServingError) -> NoReturn:
+    await context.abort(error.code, error.message)
+    raise AssertionError("abort raises")
+
+
+def _model_of(request: Any) -> str:
+    if isinstance(request, MultiInferenceRequest):
+        return request.tasks[0].model_spec.name if request.tasks else ""
+    return str(request.model_spec.name)

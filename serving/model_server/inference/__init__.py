@@ -1,0 +1,1 @@
+"""The calls of PredictionService: from request to session and back."""

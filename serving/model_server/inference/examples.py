@@ -1,0 +1,34 @@
+"""The input that Classify, Regress and MultiInference share: `tf.train.Example`s."""
+
+from __future__ import annotations
+
+import numpy as np
+from tensorflow_serving.apis.input_pb2 import Input
+
+from serving.model_server.errors import invalid_argument
+
+
+def serialized_examples(examples: Input) -> np.ndarray:
+    """Returns the examples `(batch,)`, serialized, each behind the context they have in common.
+
+    A serialized message behind another is the two merged, by the rules of protocol buffers.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT where there are none.
+    """
+    kind = examples.WhichOneof("kind")
+    if kind == "example_list_with_context":
+        context = examples.example_list_with_context.context.SerializeToString()
+        found = examples.example_list_with_context.examples
+    else:
+        context, found = b"", examples.example_list.examples
+    if not found:
+        raise invalid_argument("Input is empty.")
+    array = np.empty(len(found), dtype=object)
+    array[:] = [context + example.SerializeToString() for example in found]
+    return array
+
+
+def debug_shape(array: np.ndarray) -> str:
+    """Writes a shape as TensorFlow's messages do."""
+    return f"[{','.join(str(size) for size in array.shape)}]"

@@ -1,0 +1,163 @@
+"""TensorFlow Serving's command-line flags, as one typed object."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing_extensions import Self
+
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+"""Longest request. TensorFlow Serving takes two gigabytes, which lets a handful of callers fill
+the memory; `--grpc_channel_arguments=grpc.max_receive_message_length=N` raises it here as there."""
+
+_MINUTE_US = 60 * 1_000_000
+
+_WITHOUT_EFFECT = {
+    "rest_api_num_threads": "one event loop answers REST",
+    "grpc_max_threads": "one event loop answers gRPC",
+    "num_load_threads": "versions are loaded one after another",
+    "num_unload_threads": "versions are unloaded one after another",
+    "flush_filesystem_caches": "the operating system's cache is left alone",
+    "remove_unused_fields_from_bundle_metagraph": "graphs are kept whole",
+    "enforce_session_run_timeout": "a call past its deadline is not run",
+    "enable_profiler": "TensorFlow's profiler is not offered",
+}
+"""Flags that are taken, so that a command line for TensorFlow Serving works, and why they do
+nothing here."""
+
+
+class ServerOptions(BaseModel):
+    """What `tensorflow_model_server` can be told; names and defaults are its own.
+
+    Raises:
+        pydantic.ValidationError: flags contradict each other.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    port: int = Field(8500, ge=0, le=65535, description="TCP port of the gRPC API; 0: none")
+    grpc_socket_path: str = Field("", description="UNIX socket for the gRPC API")
+    rest_api_port: int = Field(0, ge=0, le=65535, description="TCP port of the REST API; 0: none")
+    rest_api_timeout_in_ms: int = Field(30_000, gt=0, description="longest REST call")
+    enable_batching: bool = Field(False, description="run requests together")
+    batching_parameters_file: str = Field("", description="BatchingParameters, as text proto")
+    allow_version_labels_for_unavailable_models: bool = Field(
+        False, description="let a new label name a version that is not available yet"
+    )
+    model_config_file: str = Field(
+        "", description="ModelServerConfig, as text proto; replaces the next two flags"
+    )
+    model_config_file_poll_wait_seconds: int = Field(
+        0, ge=0, description="how often that file is read again; 0: never"
+    )
+    model_name: str = Field("default", description="name of the one model")
+    model_base_path: str = Field("", description="folder of its versions")
+    max_num_load_retries: int = Field(5, ge=0, description="attempts after a failed load")
+    load_retry_interval_micros: int = Field(_MINUTE_US, description="pause between them")
+    file_system_poll_wait_seconds: int = Field(
+        1, ge=0, description="how often folders are looked at for new versions; 0: once"
+    )
+    servable_versions_always_present: bool = Field(
+        True, description="keep serving when every version has vanished from its folder"
+    )
+    tensorflow_session_parallelism: int = Field(0, ge=0, description="threads of a session")
+    tensorflow_intra_op_parallelism: int = Field(0, ge=0, description="threads of one operation")
+    tensorflow_inter_op_parallelism: int = Field(0, ge=0, description="operations side by side")
+    per_process_gpu_memory_fraction: float = Field(0, ge=0, le=1, description="share of a GPU")
+    ssl_config_file: str = Field("", description="SSLConfig, as text proto")
+    saved_model_tags: str = Field("serve", description="tags of the graph, comma-separated")
+    grpc_channel_arguments: str = Field("", description="KEY=VALUE, comma-separated")
+    enable_model_warmup: bool = Field(True, description="replay a version's warm-up requests")
+    num_request_iterations_for_warmup: int = Field(0, ge=0, description="how often each; 0: once")
+    monitoring_config_file: str = Field("", description="MonitoringConfig, as text proto")
+    enable_signature_method_name_check: bool = Field(
+        False, description="refuse Classify and Regress on signatures made for Predict"
+    )
+    version: bool = Field(False, description="print versions and end")
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.version:
+            return self
+        if not self.model_base_path and not self.model_config_file:
+            raise ValueError("Both --model_base_path and --model_config_file are empty!")
+        if self.batching_parameters_file and not self.enable_batching:
+            raise ValueError(
+                "--batching_parameters_file is set without setting --enable_batching to true."
+            )
+        if self.tensorflow_session_parallelism and (
+            self.tensorflow_intra_op_parallelism or self.tensorflow_inter_op_parallelism
+        ):
+            raise ValueError(
+                "Either configure --tensorflow_session_parallelism or "
+                "(--tensorflow_intra_op_parallelism, --tensorflow_inter_op_parallelism) "
+                "separately. You cannot configure all."
+            )
+        if self.port and self.port == self.rest_api_port:
+            raise ValueError("--rest_api_port cannot be same as --port.")
+        if not self.port and not self.grpc_socket_path:
+            raise ValueError("Neither --port nor --grpc_socket_path says where to listen.")
+        return self
+
+    @property
+    def channel_arguments(self) -> list[tuple[str, int | str]]:
+        """The gRPC server's options; whole numbers as such."""
+        chosen: dict[str, int | str] = {
+            # Two servers on one port would share its callers without a word.
+            "grpc.so_reuseport": 0,
+            "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+            "grpc.max_send_message_length": -1,
+        }
+        for argument in filter(None, self.grpc_channel_arguments.split(",")):
+            key, _, value = argument.partition("=")
+            chosen[key] = int(value) if value.lstrip("-").isdecimal() else value
+        return list(chosen.items())
+
+
+def parse_flags(arguments: Sequence[str], program: str) -> ServerOptions:
+    """Reads flags as TensorFlow reads them: `--name=value`, `--name value`, or `--switch`.
+
+    Args:
+        arguments: the command line without the program.
+        program: its name, for the usage text.
+
+    Raises:
+        SystemExit: with 2 where a flag is unknown, has no such value, or contradicts another; one
+            line on standard error says which.
+    """
+    parser = argparse.ArgumentParser(
+        program,
+        description="Serves SavedModels over TensorFlow Serving's gRPC and REST APIs.",
+        allow_abbrev=False,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    for name, info in ServerOptions.model_fields.items():
+        _add_flag(parser, name, info.default, info.description or "")
+    for name, reason in _WITHOUT_EFFECT.items():
+        _add_flag(parser, name, "", f"no effect: {reason}")
+    given = vars(parser.parse_args(arguments))
+    try:
+        return ServerOptions(**{k: v for k, v in given.items() if k not in _WITHOUT_EFFECT})
+    except ValidationError as error:
+        parser.error("; ".join(_sentence(details) for details in error.errors()))
+
+
+def _add_flag(
+    parser: argparse.ArgumentParser, name: str, default: object, description: str
+) -> None:
+    switch = {"nargs": "?", "const": "true"} if isinstance(default, bool) or not default else {}
+    parser.add_argument(f"--{name}", default=default, metavar="VALUE", help=description, **switch)  # type: ignore[arg-type]
+
+
+def _sentence(details: object) -> str:
+    assert isinstance(details, dict)
+    message = str(details["msg"]).removeprefix("Value error, ")
+    return f"--{details['loc'][0]}: {message}" if details["loc"] else message
+
+
+def default_threads() -> int:
+    """Returns how many processors this process may use."""
+    return len(os.sched_getaffinity(0))

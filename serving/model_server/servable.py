@@ -1,0 +1,162 @@
+"""One loaded version of a model."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import types_pb2
+from tensorflow.core.protobuf.config_pb2 import ConfigProto
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
+
+from serving.model_server.errors import ServingError, invalid_argument
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+_PYTHON_PREFIX = "Graph execution error:\n\n"
+"""What TensorFlow's Python puts before the message that its C++ gives."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """What one run of a session is given and asked for, in the names of its graph."""
+
+    feeds: tuple[tuple[str, np.ndarray], ...]
+    fetches: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What two calls must share to be run together."""
+        return tuple(name for name, _ in self.feeds), self.fetches
+
+
+class Servable:
+    """A SavedModel in a session of its own, as TensorFlow Serving loads it.
+
+    A session, rather than `tf.saved_model.load`: it runs just what an output filter asks for, and
+    closing it gives all its memory back, where functions loaded eagerly stay known to the process.
+
+    Args:
+        name: the model's name.
+        version: its version.
+        path: the SavedModel.
+        tags: of the graph to load.
+        config: the session's settings.
+
+    Raises:
+        ServingError: there is no such graph, or it cannot be read.
+    """
+
+    def __init__(
+        self, name: str, version: int, path: Path, tags: Sequence[str], config: ConfigProto
+    ) -> None:
+        self.name = name
+        self.version = version
+        self.path = path
+        graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=graph, config=config)
+        try:
+            with graph.as_default():
+                meta_graph = tf.compat.v1.saved_model.load(self._session, list(tags), str(path))
+        # Whatever a file that is damaged somewhere makes of the reader.
+        except Exception as error:
+            self._session.close()
+            raise _load_error(path, error) from error
+        self.signatures: Mapping[str, SignatureDef] = dict(meta_graph.signature_def)
+        self._signature_keys = {
+            (_names(signature.inputs), _names(signature.outputs))
+            for signature in self.signatures.values()
+        }
+        self._tensors: dict[str, tf.Tensor] = {}
+        self._lock = threading.Lock()
+
+    def run(self, call: Call) -> list[np.ndarray]:
+        """Runs the graph; any number of threads may at once.
+
+        Args:
+            call: feeds and fetches, in the graph's names.
+
+        Returns:
+            One array for each fetch; strings as `object`.
+
+        Raises:
+            ServingError: with the code and message that TensorFlow gives.
+        """
+        feeds = {}
+        for place, (name, array) in enumerate(call.feeds):
+            tensor = self._tensor(name)
+            given = tf.string if array.dtype == object else tf.dtypes.as_dtype(array.dtype)
+            if given != tensor.dtype:
+                raise invalid_argument(
+                    f"Expects arg[{place}] to be {_type_name(tensor.dtype)} but "
+                    f"{_type_name(given)} is provided"
+                )
+            feeds[tensor] = array
+        try:
+            answers = self._session.run([self._tensor(name) for name in call.fetches], feeds)
+        except tf.errors.OpError as error:
+            message = error.message.removeprefix(_PYTHON_PREFIX)
+            raise ServingError(_CODES[error.error_code], message) from error
+        except ValueError as error:  # a shape that the graph does not take
+            raise invalid_argument(str(error)) from error
+        return [_as_array(answer) for answer in answers]
+
+    def has_signature(self, call: Call) -> bool:
+        """Tells whether a signature has just these inputs and outputs; only such calls batch."""
+        return call.key in self._signature_keys
+
+    def close(self) -> None:
+        """Frees what the version holds; nothing may run any more."""
+        self._session.close()
+        self._tensors.clear()
+        del self._session
+        gc.collect()  # a graph is full of cycles
+
+    def _tensor(self, name: str) -> tf.Tensor:
+        tensor = self._tensors.get(name)
+        if tensor is None:
+            with self._lock:
+                tensor = self._session.graph.get_tensor_by_name(name)
+                self._tensors[name] = tensor
+        return tensor
+
+
+def _type_name(dtype: tf.DType) -> str:
+    """Returns a type's name as TensorFlow's messages have it: `float`, not `float32`."""
+    return str(types_pb2.DataType.Name(dtype.as_datatype_enum)).removeprefix("DT_").lower()
+
+
+def _names(tensors: Mapping[str, TensorInfo]) -> tuple[str, ...]:
+    """Returns the graph's names in the order of the aliases."""
+    return tuple(tensors[alias].name for alias in sorted(tensors))
+
+
+def _as_array(answer: object) -> np.ndarray:
+    """A scalar string comes out of a session as bytes."""
+    if isinstance(answer, bytes):
+        array = np.empty((), dtype=object)
+        array[()] = answer
+        return array
+    return np.asarray(answer)
+
+
+def _load_error(path: Path, error: Exception) -> ServingError:
+    if isinstance(error, tf.errors.OpError):
+        return ServingError(_CODES[error.error_code], error.message)
+    if isinstance(error, OSError):
+        missing = (
+            f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {path}"
+        )
+        return ServingError(grpc.StatusCode.NOT_FOUND, missing)
+    if isinstance(error, RuntimeError):
+        return ServingError(grpc.StatusCode.NOT_FOUND, str(error))
+    return ServingError(
+        grpc.StatusCode.DATA_LOSS,
+        f"The SavedModel at {path} is damaged: {type(error).__name__}: {error}",
+    )

@@ -1,0 +1,203 @@
+"""Starts the model server, and stops it so that no answer is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as aio_health
+from grpc_reflection.v1alpha import reflection
+from tensorflow_serving.apis import (
+    model_service_pb2,
+    model_service_pb2_grpc,
+    prediction_service_pb2,
+    prediction_service_pb2_grpc,
+)
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from serving.model_server.config_protos import MonitoringConfig, SSLConfig
+from serving.model_server.core import ServerCore
+from serving.model_server.errors import ServingError
+from serving.model_server.grpc_services import ModelService, PredictionService
+from serving.model_server.handlers import Handlers
+from serving.model_server.metrics import Metrics
+from serving.model_server.model_config import read_model_config
+from serving.model_server.options import MAX_MESSAGE_BYTES, ServerOptions
+from serving.model_server.text_proto import read_text_proto
+
+logger = logging.getLogger(__name__)
+
+_GRACE_S = 30.0
+"""How long calls that have begun may take once the server is told to stop."""
+
+_METRICS_PATH = "/monitoring/prometheus/metrics"
+
+_SERVICES = [
+    service.DESCRIPTOR.services_by_name[name].full_name
+    for service, name in (
+        (prediction_service_pb2, "PredictionService"),
+        (model_service_pb2, "ModelService"),
+    )
+]
+
+
+async def serve(options: ServerOptions) -> None:
+    """Serves until SIGTERM or SIGINT, then lets the calls that have begun end.
+
+    Args:
+        options: the flags.
+
+    Raises:
+        ServingError: a configuration file is wrong, or no version of a model can be loaded.
+        OSError: a port is taken.
+    """
+    # A thread that holds the interpreter gives it up sooner: calls come in while others run.
+    sys.setswitchinterval(0.001)
+    stop = asyncio.Event()
+    stopped = threading.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lambda: (stop.set(), stopped.set()))
+    metrics = Metrics()
+    core = ServerCore(options, metrics)
+    try:
+        config = read_model_config(options)
+        await asyncio.to_thread(core.configure, config, stopped)
+        if not stop.is_set():
+            await _serve_models(options, core, metrics, config, stop)
+    finally:
+        stopped.set()
+        await asyncio.to_thread(core.close)
+
+
+async def _serve_models(
+    options: ServerOptions,
+    core: ServerCore,
+    metrics: Metrics,
+    config: ModelServerConfig,
+    stop: asyncio.Event,
+) -> None:
+    handlers = Handlers(core, metrics, check_method=options.enable_signature_method_name_check)
+    stop_grpc = await _start_grpc(options, core, handlers, metrics)
+    background = []
+    stop_rest: Callable[[], Awaitable[None]] | None = None
+    try:
+        if options.rest_api_port:
+            stop_rest = _start_rest(options, handlers, metrics)
+        if options.model_config_file and options.model_config_file_poll_wait_seconds:
+            background.append(asyncio.create_task(_follow_config(options, core, config)))
+        await stop.wait()
+        logger.info("Stopping: calls that have begun are answered, new ones refused")
+    finally:
+        for task in background:
+            task.cancel()
+        await asyncio.gather(stop_grpc(), *([stop_rest()] if stop_rest else []))
+
+
+async def _start_grpc(
+    options: ServerOptions, core: ServerCore, handlers: Handlers, metrics: Metrics
+) -> Callable[[], Awaitable[None]]:
+    server = grpc.aio.server(options=options.channel_arguments)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        PredictionService(handlers, metrics), server
+    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(handlers, core), server)
+    health = aio_health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    names = [health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
+    reflection.enable_server_reflection([*_SERVICES, *names], server)
+    credentials = _credentials(options)
+    addresses = [f"0.0.0.0:{options.port}"] if options.port else []
+    if options.grpc_socket_path:
+        addresses.append(f"unix:{options.grpc_socket_path}")
+    for address in addresses:
+        _listen(server, address, credentials)
+    await server.start()
+    for service in ["", *_SERVICES]:
+        await health.set(service, health_pb2.HealthCheckResponse.SERVING)
+    for address in addresses:
+        logger.info("Running gRPC ModelServer at %s ...", address)
+
+    async def stop() -> None:
+        await health.enter_graceful_shutdown()
+        await server.stop(_GRACE_S)
+
+    return stop
+
+
+def _listen(
+    server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None
+) -> None:
+    """Binds an address.
+
+    Raises:
+        OSError: it is taken, or not this machine's. gRPC of some versions returns 0, of others
+            raises.
+    """
+    try:
+        bound = (
+            server.add_insecure_port(address)
+            if credentials is None
+            else server.add_secure_port(address, credentials)
+        )
+    except RuntimeError:
+        bound = 0
+    if not bound:
+        raise OSError(f"{address} cannot be listened on: another program may be using it")
+
+
+def _credentials(options: ServerOptions) -> grpc.ServerCredentials | None:
+    if not options.ssl_config_file:
+        return None
+    config = read_text_proto(options.ssl_config_file, SSLConfig())
+    return grpc.ssl_server_credentials(
+        [(config.server_key.encode(), config.server_cert.encode())],
+        root_certificates=config.custom_ca.encode() or None,
+        require_client_auth=config.client_verify,
+    )
+
+
+def _start_rest(
+    options: ServerOptions, handlers: Handlers, metrics: Metrics
+) -> Callable[[], Awaitable[None]]:
+    # Only where it is asked for: half a second of imports.
+    from serving.model_server.rest.app import create_app
+    from serving.model_server.rest.server import RestServer
+
+    monitoring = MonitoringConfig()
+    if options.monitoring_config_file:
+        read_text_proto(options.monitoring_config_file, monitoring)
+    prometheus = monitoring.prometheus_config
+    app = create_app(
+        handlers,
+        timeout_s=options.rest_api_timeout_in_ms / 1000,
+        metrics=metrics,
+        metrics_path=(prometheus.path or _METRICS_PATH) if prometheus.enable else None,
+        max_body_bytes=MAX_MESSAGE_BYTES,
+    )
+    server = RestServer(host="", port=options.rest_api_port)
+    server.start(app)
+    logger.info("Exporting HTTP/REST API at:localhost:%d ...", server.port)
+    return lambda: server.stop(_GRACE_S)
+
+
+async def _follow_config(
+    options: ServerOptions, core: ServerCore, current: ModelServerConfig
+) -> None:
+    """Reads the configuration file again and again, and serves what it has come to list."""
+    while True:
+        await asyncio.sleep(options.model_config_file_poll_wait_seconds)
+        try:
+            config = read_model_config(options)
+            if config != current:
+                logger.info("%s has changed", options.model_config_file)
+                await asyncio.to_thread(core.configure, config, threading.Event())
+                current = config
+        except ServingError as error:
+            logger.error("Failed to reload %s: %s", options.model_config_file, error.message)

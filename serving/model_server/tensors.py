@@ -1,0 +1,103 @@
+"""Tensors between protocol buffers and numpy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import types_pb2
+from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto
+
+from serving.model_server.errors import invalid_argument
+
+_MAX_EXPANDED_BYTES = 64 * 1024 * 1024
+"""A tensor may be sent as one value that stands for all; this is how much that may come to."""
+
+_VALUE_FIELDS = {
+    types_pb2.DT_FLOAT: "float_val",
+    types_pb2.DT_DOUBLE: "double_val",
+    types_pb2.DT_INT64: "int64_val",
+    types_pb2.DT_UINT64: "uint64_val",
+    types_pb2.DT_UINT32: "uint32_val",
+    types_pb2.DT_BOOL: "bool_val",
+    **dict.fromkeys(
+        (
+            types_pb2.DT_INT32,
+            types_pb2.DT_INT16,
+            types_pb2.DT_INT8,
+            types_pb2.DT_UINT16,
+            types_pb2.DT_UINT8,
+        ),
+        "int_val",
+    ),
+}
+
+
+def to_array(name: str, proto: TensorProto) -> np.ndarray:
+    """Reads a request's tensor as `tensorflow::Tensor::FromProto` does.
+
+    Args:
+        name: its alias, for the message.
+        proto: values in the field of its type or in `tensor_content`; fewer values than the shape
+            asks for are filled up with the last one.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT where type, shape and values do not fit together.
+    """
+    refused = invalid_argument(f"tensor parsing error: {name}")
+    sizes = [dim.size for dim in proto.tensor_shape.dim]
+    if proto.tensor_shape.unknown_rank or any(size < 0 for size in sizes):
+        raise refused
+    try:
+        dtype = tf.dtypes.as_dtype(proto.dtype)
+        count = math.prod(sizes)
+        if count * dtype.size > max(_MAX_EXPANDED_BYTES, proto.ByteSize()):
+            raise refused
+        if dtype == tf.string:
+            return _string_array(proto, sizes, count)
+        if len(proto.tensor_content) not in (0, count * dtype.size):
+            raise refused
+        array = tf.make_ndarray(proto)
+        if array.dtype == object or array.shape != tuple(sizes):
+            raise refused
+        return array
+    except (TypeError, ValueError, KeyError) as error:
+        raise refused from error
+
+
+def _string_array(proto: TensorProto, sizes: list[int], count: int) -> np.ndarray:
+    """Reads strings; `tf.make_ndarray` goes through fixed-width strings, which cut off zeros."""
+    values = list(proto.string_val)
+    if len(values) > count or (proto.tensor_content and not values):
+        raise ValueError("more values than the shape has room for")
+    values += [values[-1] if values else b""] * (count - len(values))
+    array = np.empty(count, dtype=object)
+    array[:] = values
+    return array.reshape(sizes)
+
+
+def to_proto(array: np.ndarray) -> TensorProto:
+    """Writes an answer's tensor with its values in the field of its type.
+
+    TensorFlow Serving answers this way; callers read `float_val`, which `tf.make_tensor_proto`
+    leaves empty for more than one value.
+
+    Args:
+        array: of any shape; strings as `object`.
+    """
+    if array.dtype == object:
+        proto = TensorProto(dtype=types_pb2.DT_STRING)
+        proto.string_val.extend(array.ravel().tolist())
+    else:
+        dtype = tf.dtypes.as_dtype(array.dtype)
+        values_field = _VALUE_FIELDS.get(dtype.as_datatype_enum)
+        if values_field is None:
+            return tf.make_tensor_proto(array)
+        proto = TensorProto(dtype=dtype.as_datatype_enum)
+        getattr(proto, values_field).extend(array.ravel().tolist())
+    proto.tensor_shape.CopyFrom(
+        TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in array.shape])
+    )
+    return proto
