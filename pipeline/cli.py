@@ -5,6 +5,9 @@ from __future__ import annotations
 # Each module joins `app` when it is imported; `--help` lists them in this order.
 # isort: off
 import pipeline.commands.run
+import pipeline.commands.serve
+import pipeline.commands.predict
+import pipeline.commands.demo
 import pipeline.commands.compare
 import pipeline.commands.convert
 import pipeline.commands.sample

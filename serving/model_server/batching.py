@@ -11,9 +11,11 @@ import time
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 import numpy as np
+from numpy.typing import NDArray
 
 from serving.model_server.batching_options import BatchingOptions
 from serving.model_server.errors import ServingError, failed_precondition, invalid_argument
@@ -27,7 +29,7 @@ class _Task:
     call: Call
     size: int
     since: float = field(default_factory=time.monotonic)
-    done: Future[list[np.ndarray]] = field(default_factory=Future)
+    done: Future[list[NDArray[Any]]] = field(default_factory=Future)
 
 
 @dataclass
@@ -57,7 +59,7 @@ class BatchScheduler:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, servable: Servable, call: Call) -> Future[list[np.ndarray]]:
+    def submit(self, servable: Servable, call: Call) -> Future[list[NDArray[Any]]]:
         """Queues a call.
 
         Args:
@@ -112,6 +114,8 @@ class BatchScheduler:
             while True:
                 batch, wait_s = self._ripe_batch()
                 if batch is not None:
+                    # This thread may have been the one to watch over those that are not due yet.
+                    self._changed.notify()
                     return batch
                 if self._closed:
                     return None
@@ -146,17 +150,13 @@ class BatchScheduler:
         for group in _alike(tasks, pad=self._options.pad_variable_length_inputs):
             try:
                 answers = self._run_together(group)
-            except ServingError as error:
+            except Exception as error:  # a caller waits for each of these futures
                 if len(group) == 1:
                     group[0].done.set_exception(error)
                     continue
                 # One caller's bad picture is no other's: each has its own run.
                 for task in group:
                     self._run_alone(task)
-                continue
-            except Exception as error:  # a caller waits for each of these futures
-                for task in group:
-                    task.done.set_exception(error)
                 continue
             for task, answer in zip(group, answers, strict=True):
                 task.done.set_result(answer)
@@ -167,7 +167,7 @@ class BatchScheduler:
         except Exception as error:  # a caller waits for this future
             task.done.set_exception(error)
 
-    def _run_together(self, tasks: list[_Task]) -> list[list[np.ndarray]]:
+    def _run_together(self, tasks: list[_Task]) -> list[list[NDArray[Any]]]:
         """Runs tasks of one kind, in pieces no larger than a session may be given."""
         servable, size = tasks[0].servable, sum(task.size for task in tasks)
         joined = [
@@ -196,8 +196,8 @@ class BatchScheduler:
         ]
 
     def _run_padded(
-        self, servable: Servable, call: Call, arrays: list[np.ndarray]
-    ) -> list[np.ndarray]:
+        self, servable: Servable, call: Call, arrays: list[NDArray[Any]]
+    ) -> list[NDArray[Any]]:
         """Runs a batch, filled up to an allowed size with copies of its first example."""
         size = len(arrays[0])
         padded = next(
@@ -239,7 +239,7 @@ def _alike(tasks: list[_Task], *, pad: bool) -> list[list[_Task]]:
     return list(groups.values())
 
 
-def _join(arrays: list[np.ndarray]) -> np.ndarray:
+def _join(arrays: list[NDArray[Any]]) -> NDArray[Any]:
     """Joins along the first dimension; shorter arrays are padded with their first element."""
     if len(arrays) == 1:
         return arrays[0]
@@ -247,8 +247,8 @@ def _join(arrays: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([_grow(array, largest) for array in arrays])
 
 
-def _grow(array: np.ndarray, shape: np.ndarray) -> np.ndarray:
-    if array.size == 0 or (array.shape[1:] == shape).all():
+def _grow(array: NDArray[Any], shape: NDArray[Any]) -> NDArray[Any]:
+    if array.size == 0 or array.shape[1:] == tuple(shape):
         return array
     widths = [(0, 0), *((0, int(extra)) for extra in shape - array.shape[1:])]
     return np.pad(array, widths, constant_values=array.flat[0])

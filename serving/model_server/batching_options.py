@@ -51,7 +51,7 @@ class BatchingOptions:
             allowed_batch_sizes=tuple(proto.allowed_batch_sizes),
             pad_variable_length_inputs=proto.pad_variable_length_inputs,
             enable_large_batch_splitting=proto.enable_large_batch_splitting.value,
-            **given,  # type: ignore[arg-type]
+            **given,
         )
         allowed = options.allowed_batch_sizes
         if any(after <= before for before, after in pairwise(allowed)):

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
-import numpy as np
+from numpy.typing import NDArray
 from tensorflow.core.protobuf.config_pb2 import ConfigProto
 from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 from tensorflow_serving.apis.model_pb2 import ModelSpec
@@ -41,14 +42,16 @@ class ServerCore:
     Args:
         options: the server's flags.
         metrics: where loads, waits and runs are counted.
+        stopping: set when the server is told to stop; loading, warming up and waiting end then.
 
     Raises:
         ServingError: the batching parameters cannot be read.
     """
 
-    def __init__(self, options: ServerOptions, metrics: Metrics) -> None:
+    def __init__(self, options: ServerOptions, metrics: Metrics, stopping: threading.Event) -> None:
         self._options = options
         self._metrics = metrics
+        self._stopping = stopping
         self._batches: BatchScheduler | None = None
         if options.enable_batching:
             self._batches = BatchScheduler(_batching_options(options), metrics)
@@ -56,7 +59,7 @@ class ServerCore:
         self._config: ModelServerConfig | None = None
         self._labels: dict[str, dict[str, int]] = {}
         self._reloading = threading.Lock()
-        self._manager = Manager(self._load, options)
+        self._manager = Manager(self._load, options, stopping)
 
     @property
     def model_names(self) -> list[str]:
@@ -73,7 +76,7 @@ class ServerCore:
 
         Raises:
             ServingError: the list is refused, and nothing has changed; or a new model cannot be
-                loaded.
+                loaded, or the server stops before it is.
         """
         with self._reloading:
             check_model_config(config, self._config)
@@ -108,7 +111,7 @@ class ServerCore:
         with self._manager.using(spec.name, self._version_of(spec)) as servable:
             yield servable
 
-    def run(self, servable: Servable, call: Call, method: str) -> Future[list[np.ndarray]]:
+    def run(self, servable: Servable, call: Call, method: str) -> Future[list[NDArray[Any]]]:
         """Starts a call, in a batch with others where batching is on.
 
         Raises:
@@ -150,7 +153,7 @@ class ServerCore:
     def _configured(config: ModelServerConfig | None) -> list[str]:
         return [model.name for model in config.model_config_list.config] if config else []
 
-    def _run_alone(self, servable: Servable, call: Call, method: str) -> list[np.ndarray]:
+    def _run_alone(self, servable: Servable, call: Call, method: str) -> list[NDArray[Any]]:
         started = time.monotonic()
         arrays = servable.run(call)
         self._metrics.session_run(servable.name, method, time.monotonic() - started)
@@ -198,7 +201,7 @@ class ServerCore:
                 self._options.saved_model_tags.split(","),
                 _session_config(self._options),
             )
-        except ServingError:
+        except Exception:
             self._metrics.loaded(str(path), time.monotonic() - started, ok=False)
             raise
         self._metrics.loaded(str(path), time.monotonic() - started, ok=True)
@@ -209,8 +212,10 @@ class ServerCore:
     def _warm_up(self, servable: Servable) -> None:
         started = time.monotonic()
         try:
-            count = warm_up(servable, self._options.num_request_iterations_for_warmup or 1)
-        except ServingError:
+            count = warm_up(
+                servable, self._options.num_request_iterations_for_warmup or 1, self._stopping
+            )
+        except Exception:
             self._metrics.warmed_up(str(servable.path), time.monotonic() - started, ok=False)
             servable.close()
             raise

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
@@ -32,13 +32,14 @@ from serving.model_server.core import ServerCore
 from serving.model_server.errors import ServingError, invalid_argument
 from serving.model_server.handlers import Handlers
 from serving.model_server.metrics import Metrics
+from serving.model_server.readable import sendable
 
 logger = logging.getLogger(__name__)
 
 _MAX_BYTES_IN_FLIGHT = 512 * 1024 * 1024
 """What all requests that are being answered may come to; one more is told to come back later."""
 
-Context = grpc.aio.ServicerContext
+Context: TypeAlias = grpc.aio.ServicerContext
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -72,7 +73,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> GetModelMetadataResponse:
         try:
             return self._handlers.get_model_metadata(request)
-        except ServingError as error:
+        except Exception as error:
             await _abort(context, error)
 
     async def _answer(
@@ -93,13 +94,9 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED
             raise
-        except ServingError as error:
-            code = error.code
-            await _abort(context, error)
         except Exception as error:
-            code = grpc.StatusCode.INTERNAL
-            logger.exception("%s failed", method)
-            await _abort(context, ServingError(code, f"{type(error).__name__}: {error}"))
+            code = error.code if isinstance(error, ServingError) else grpc.StatusCode.INTERNAL
+            await _abort(context, error)
         finally:
             self._bytes_in_flight -= size
             self._metrics.request_finished(
@@ -119,7 +116,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     ) -> GetModelStatusResponse:
         try:
             return self._handlers.get_model_status(request)
-        except ServingError as error:
+        except Exception as error:
             await _abort(context, error)
 
     async def HandleReloadConfigRequest(  # noqa: N802, D102
@@ -133,16 +130,20 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
                     "ModelConfigList is currently supported"
                 )
             await asyncio.to_thread(self._core.configure, request.config, cancelled)
-        except ServingError as error:
-            logger.error("ReloadConfig failed: %s", error.message)
+        except Exception as error:
+            logger.error("ReloadConfig failed: %s", error)
             await _abort(context, error)
         finally:
             cancelled.set()  # a caller that has gone leaves nobody waiting for models
         return ReloadConfigResponse()
 
 
-async def _abort(context: Context, error: ServingError) -> NoReturn:
-    await context.abort(error.code, error.message)
+async def _abort(context: Context, error: Exception) -> NoReturn:
+    if isinstance(error, ServingError):
+        await context.abort(error.code, sendable(error.message))
+    logger.error("A call failed", exc_info=error)
+    message = f"{type(error).__name__}: {error}"
+    await context.abort(grpc.StatusCode.INTERNAL, sendable(message))
     raise AssertionError("abort raises")
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.classification_pb2 import (
     ClassificationRequest,
@@ -142,7 +142,7 @@ class Handlers:
                 raise failed_precondition(f'Serving signature key "{name}" not found.')
             return servable.signatures[name]
 
-    async def _run(self, servable: Servable, call: Call, method: str) -> list[np.ndarray]:
+    async def _run(self, servable: Servable, call: Call, method: str) -> list[NDArray[Any]]:
         running = self._core.run(servable, call, method)
         try:
             return await asyncio.wrap_future(running)
@@ -153,7 +153,7 @@ class Handlers:
 
     async def _run_examples(
         self, examples: Input, servable: Servable, tensors: tuple[str, list[str]], method: str
-    ) -> tuple[int, Mapping[str, np.ndarray]]:
+    ) -> tuple[int, Mapping[str, NDArray[Any]]]:
         """Returns the number of examples and the fetched arrays by name."""
         input_name, output_names = tensors
         feed = serialized_examples(examples)

@@ -32,11 +32,13 @@ class Manager:
     Args:
         load: makes a version ready to answer; raises `ServingError`.
         options: how often folders are looked at, and failed loads tried again.
+        stopping: once it is set, nothing more is loaded and nobody waits for it.
     """
 
-    def __init__(self, load: Load, options: ServerOptions) -> None:
+    def __init__(self, load: Load, options: ServerOptions, stopping: threading.Event) -> None:
         self._load = load
         self._options = options
+        self._stopping = stopping
         self._changed = threading.Condition()
         self._sources: dict[str, ModelSource] = {}
         self._models: dict[str, dict[int, Version]] = {}
@@ -93,9 +95,14 @@ class Manager:
 
         Returns:
             The versions that were given up, of the models that have no other.
+
+        Raises:
+            ServingError: UNAVAILABLE where the server stops meanwhile.
         """
         waiting = set(names)
-        while not cancelled.is_set():
+        while waiting and not cancelled.is_set():
+            if self._stopping.is_set():
+                raise ServingError(grpc.StatusCode.UNAVAILABLE, "The server is stopping.")
             with self._changed:
                 lost = []
                 for name in list(waiting):
@@ -139,7 +146,10 @@ class Manager:
                 closed, sources = self._closed, dict(self._sources)
                 names = {*sources, *self._models}
             for name in names:
-                self._reconcile(name, sources.get(name))
+                try:
+                    self._reconcile(name, sources.get(name))
+                except Exception:  # the other models must go on coming and going
+                    logger.exception("The versions of %s cannot be brought up to date", name)
             if closed:
                 return
             self._poll_now.wait(self._pause_s())
@@ -160,35 +170,37 @@ class Manager:
 
     def _reconcile(self, name: str, source: ModelSource | None) -> None:
         """Brings a model's versions nearer to what its source wants."""
-        wanted: dict[int, Path] = {}
-        if source is not None:
-            try:
-                wanted = source.wanted_versions()
-            except OSError as error:
-                self._report(
-                    name,
-                    f"Could not find base path {source.base_path} for servable "
-                    f"{name} with error {error.strerror or error}",
-                )
-                if self._has_available(name):
-                    return
-            else:
-                if wanted:
-                    self._unread.pop(name, None)
-                else:
-                    self._report(
-                        name,
-                        f"No versions of servable {name} found under base path "
-                        f"{source.base_path}. Did you forget to name your leaf directory "
-                        "as a number (eg. '/1/')?",
-                    )
-                    if self._options.servable_versions_always_present and self._has_available(name):
-                        return
-        self._mark(name, wanted)
+        wanted = {} if source is None else self._look(name, source)
+        if wanted is not None:
+            self._mark(name, wanted)
         for version in self.states(name):
             if version.wanted and version.state in (State.START, State.LOADING):
                 self._try_load(name, version)
         self._drop_unwanted(name)
+
+    def _look(self, name: str, source: ModelSource) -> dict[int, Path] | None:
+        """Looks which versions are wanted; None where all is to stay as it is."""
+        try:
+            wanted = source.wanted_versions()
+        except (OSError, ValueError) as error:  # a caller may ask for a path that cannot be one
+            reason = error.strerror if isinstance(error, OSError) else None
+            self._report(
+                name,
+                f"Could not find base path {source.base_path} for servable "
+                f"{name} with error {reason or error}",
+            )
+            return None if self._has_available(name) else {}
+        if wanted:
+            self._unread.pop(name, None)
+            return wanted
+        self._report(
+            name,
+            f"No versions of servable {name} found under base path "
+            f"{source.base_path}. Did you forget to name your leaf directory "
+            "as a number (eg. '/1/')?",
+        )
+        stays = self._options.servable_versions_always_present and self._has_available(name)
+        return None if stays else {}
 
     def _mark(self, name: str, wanted: dict[int, Path]) -> None:
         with self._changed:
@@ -206,13 +218,19 @@ class Manager:
 
     def _try_load(self, name: str, version: Version) -> None:
         with self._changed:
-            if version.next_attempt > time.monotonic():
+            if version.next_attempt > time.monotonic() or self._stopping.is_set():
                 return
             version.state = State.LOADING
         try:
             servable = self._load(name, version.number, version.path)
         except ServingError as error:
             self._load_failed(name, version, error)
+            return
+        # Whatever else a damaged model makes happen: the thread must live on for the others.
+        except Exception as error:
+            logger.exception("Version %d of %s cannot be loaded", version.number, name)
+            message = f"{type(error).__name__}: {error}"
+            self._load_failed(name, version, ServingError(grpc.StatusCode.INTERNAL, message))
             return
         with self._changed:
             version.servable, version.error, version.state = servable, None, State.AVAILABLE
@@ -225,7 +243,8 @@ class Manager:
         pause_s = max(0.0, self._options.load_retry_interval_micros / 1e6)
         with self._changed:
             version.failures += 1
-            version.error = error
+            # Not the error itself, whose traceback would keep what was loaded of the model.
+            version.error = ServingError(error.code, error.message)
             version.next_attempt = time.monotonic() + pause_s
             left = self._options.max_num_load_retries + 1 - version.failures
             if left <= 0:
@@ -266,10 +285,12 @@ class Manager:
             self._changed.wait_for(lambda: version.users == 0)
             servable, version.servable = version.servable, None
         assert servable is not None
-        servable.close()
-        with self._changed:
-            version.state = State.END
-            self._changed.notify_all()
+        try:
+            servable.close()
+        finally:
+            with self._changed:
+                version.state = State.END
+                self._changed.notify_all()
         logger.info("Successfully unloaded {name: %s version: %d}", name, version.number)
 
     def _has_available(self, name: str) -> bool:

@@ -110,7 +110,7 @@ def _sizes(name: str, *label_names: str) -> _Histogram:
 
 
 class Metrics:
-    """Counts what the server does; any thread may call any method, at about a microsecond."""
+    """Counts what the server does; any thread may call any method, in a few microseconds."""
 
     def __init__(self) -> None:
         serving = ":tensorflow:serving:"

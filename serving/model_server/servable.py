@@ -7,10 +7,12 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf.config_pb2 import ConfigProto
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
@@ -27,7 +29,7 @@ _PYTHON_PREFIX = "Graph execution error:\n\n"
 class Call:
     """What one run of a session is given and asked for, in the names of its graph."""
 
-    feeds: tuple[tuple[str, np.ndarray], ...]
+    feeds: tuple[tuple[str, NDArray[Any]], ...]
     fetches: tuple[str, ...]
 
     @property
@@ -76,7 +78,7 @@ class Servable:
         self._tensors: dict[str, tf.Tensor] = {}
         self._lock = threading.Lock()
 
-    def run(self, call: Call) -> list[np.ndarray]:
+    def run(self, call: Call) -> list[NDArray[Any]]:
         """Runs the graph; any number of threads may at once.
 
         Args:
@@ -137,7 +139,7 @@ def _names(tensors: Mapping[str, TensorInfo]) -> tuple[str, ...]:
     return tuple(tensors[alias].name for alias in sorted(tensors))
 
 
-def _as_array(answer: object) -> np.ndarray:
+def _as_array(answer: object) -> NDArray[Any]:
     """A scalar string comes out of a session as bytes."""
     if isinstance(answer, bytes):
         array = np.empty((), dtype=object)

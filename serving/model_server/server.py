@@ -28,13 +28,17 @@ from serving.model_server.grpc_services import ModelService, PredictionService
 from serving.model_server.handlers import Handlers
 from serving.model_server.metrics import Metrics
 from serving.model_server.model_config import read_model_config
-from serving.model_server.options import MAX_MESSAGE_BYTES, ServerOptions
+from serving.model_server.options import ServerOptions
+from serving.model_server.readable import ReadableRequests
 from serving.model_server.text_proto import read_text_proto
 
 logger = logging.getLogger(__name__)
 
 _GRACE_S = 30.0
 """How long calls that have begun may take once the server is told to stop."""
+
+_MAX_REST_BODY_BYTES = 32 * 1024 * 1024
+"""Lower than gRPC's: numbers in JSON take many times their size while they are read."""
 
 _METRICS_PATH = "/monitoring/prometheus/metrics"
 
@@ -63,9 +67,9 @@ async def serve(options: ServerOptions) -> None:
     stopped = threading.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: (stop.set(), stopped.set()))
+        loop.add_signal_handler(number, _stopper(stop, stopped))
     metrics = Metrics()
-    core = ServerCore(options, metrics)
+    core = ServerCore(options, metrics, stopped)
     try:
         config = read_model_config(options)
         await asyncio.to_thread(core.configure, config, stopped)
@@ -74,6 +78,14 @@ async def serve(options: ServerOptions) -> None:
     finally:
         stopped.set()
         await asyncio.to_thread(core.close)
+
+
+def _stopper(stop: asyncio.Event, stopped: threading.Event) -> Callable[[], None]:
+    def on_signal() -> None:
+        stop.set()
+        stopped.set()
+
+    return on_signal
 
 
 async def _serve_models(
@@ -103,7 +115,7 @@ async def _serve_models(
 async def _start_grpc(
     options: ServerOptions, core: ServerCore, handlers: Handlers, metrics: Metrics
 ) -> Callable[[], Awaitable[None]]:
-    server = grpc.aio.server(options=options.channel_arguments)
+    server = grpc.aio.server(interceptors=[ReadableRequests()], options=options.channel_arguments)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         PredictionService(handlers, metrics), server
     )
@@ -179,7 +191,7 @@ def _start_rest(
         timeout_s=options.rest_api_timeout_in_ms / 1000,
         metrics=metrics,
         metrics_path=(prometheus.path or _METRICS_PATH) if prometheus.enable else None,
-        max_body_bytes=MAX_MESSAGE_BYTES,
+        max_body_bytes=_MAX_REST_BODY_BYTES,
     )
     server = RestServer(host="", port=options.rest_api_port)
     server.start(app)

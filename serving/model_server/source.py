@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from tensorflow_serving.config.file_system_storage_path_source_pb2 import (
     FileSystemStoragePathSourceConfig,
 )
 
-VersionPolicy = FileSystemStoragePathSourceConfig.ServableVersionPolicy
+_LARGEST_VERSION = 2**63 - 1
+
+VersionPolicy: TypeAlias = FileSystemStoragePathSourceConfig.ServableVersionPolicy
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,10 @@ class ModelSource:
         found = {
             int(entry.name): Path(entry.path)
             for entry in os.scandir(self.base_path)
-            if entry.name.isascii() and entry.name.isdecimal() and entry.is_dir()
+            if entry.name.isascii()
+            and entry.name.isdecimal()
+            and int(entry.name) <= _LARGEST_VERSION
+            and entry.is_dir()
         }
         versions = sorted(found, reverse=True)
         choice = self.policy.WhichOneof("policy_choice")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto
 
 from serving.model_server.errors import invalid_argument
 
-_MAX_EXPANDED_BYTES = 64 * 1024 * 1024
-"""A tensor may be sent as one value that stands for all; this is how much that may come to."""
+MAX_EXPANDED_BYTES = 64 * 1024 * 1024
+"""A request may send one value that stands for many; this is how much that may come to."""
+
+_STRING_BYTES = 24
+"""What a string takes in a tensor beside its characters; TensorFlow says 0."""
 
 _VALUE_FIELDS = {
     types_pb2.DT_FLOAT: "float_val",
@@ -35,7 +40,7 @@ _VALUE_FIELDS = {
 }
 
 
-def to_array(name: str, proto: TensorProto) -> np.ndarray:
+def to_array(name: str, proto: TensorProto) -> NDArray[Any]:
     """Reads a request's tensor as `tensorflow::Tensor::FromProto` does.
 
     Args:
@@ -53,32 +58,36 @@ def to_array(name: str, proto: TensorProto) -> np.ndarray:
     try:
         dtype = tf.dtypes.as_dtype(proto.dtype)
         count = math.prod(sizes)
-        if count * dtype.size > max(_MAX_EXPANDED_BYTES, proto.ByteSize()):
-            raise refused
         if dtype == tf.string:
             return _string_array(proto, sizes, count)
+        if count * dtype.size > max(MAX_EXPANDED_BYTES, proto.ByteSize()):
+            raise refused
         if len(proto.tensor_content) not in (0, count * dtype.size):
             raise refused
         array = tf.make_ndarray(proto)
         if array.dtype == object or array.shape != tuple(sizes):
             raise refused
         return array
-    except (TypeError, ValueError, KeyError) as error:
+    # OverflowError: a number beyond its type.
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise refused from error
 
 
-def _string_array(proto: TensorProto, sizes: list[int], count: int) -> np.ndarray:
+def _string_array(proto: TensorProto, sizes: list[int], count: int) -> NDArray[Any]:
     """Reads strings; `tf.make_ndarray` goes through fixed-width strings, which cut off zeros."""
-    values = list(proto.string_val)
+    values = proto.string_val
     if len(values) > count or (proto.tensor_content and not values):
         raise ValueError("more values than the shape has room for")
-    values += [values[-1] if values else b""] * (count - len(values))
+    last = values[-1] if values else b""
+    if (count - len(values)) * (_STRING_BYTES + len(last)) > MAX_EXPANDED_BYTES:
+        raise ValueError("one value stands for too many")
     array = np.empty(count, dtype=object)
-    array[:] = values
+    array[: len(values)] = values
+    array[len(values) :] = last
     return array.reshape(sizes)
 
 
-def to_proto(array: np.ndarray) -> TensorProto:
+def to_proto(array: NDArray[Any]) -> TensorProto:
     """Writes an answer's tensor with its values in the field of its type.
 
     TensorFlow Serving answers this way; callers read `float_val`, which `tf.make_tensor_proto`

@@ -37,6 +37,7 @@ class Version:
     def status(self) -> ModelVersionStatus:
         """Describes the version for GetModelStatus."""
         status = ModelVersionStatus(version=self.number, state=self.state)
+        status.status.SetInParent()  # present in TensorFlow Serving's answer, error or not
         if self.error is not None:
             code: grpc.StatusCode = self.error.code
             status.status.error_code = code.value[0]

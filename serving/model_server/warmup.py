@@ -7,6 +7,7 @@ not wait for that. See https://www.tensorflow.org/tfx/serving/saved_model_warmup
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 
 import grpc
@@ -29,18 +30,20 @@ WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 _MAX_RECORDS = 1000
 
 
-def warm_up(servable: Servable, iterations: int) -> int:
+def warm_up(servable: Servable, iterations: int, stopping: threading.Event) -> int:
     """Runs a version's warm-up requests.
 
     Args:
         servable: the version; nobody else need know of it yet.
         iterations: how often to run each.
+        stopping: once it is set, no further request is run.
 
     Returns:
         How many requests there were.
 
     Raises:
-        ServingError: the file is damaged, has more than 1,000 requests, or one of them fails.
+        ServingError: the file is damaged, has more than 1,000 requests, or one of them fails; or
+            the server stops meanwhile.
     """
     file = servable.path / WARMUP_FILE
     if not file.is_file():
@@ -55,8 +58,10 @@ def warm_up(servable: Servable, iterations: int) -> int:
                 )
             call = _call(PredictionLog.FromString(record), servable)
             for _ in range(iterations):
+                if stopping.is_set():
+                    raise ServingError(grpc.StatusCode.CANCELLED, "The server is stopping.")
                 servable.run(call)
-    except (tf.errors.DataLossError, DecodeError) as error:
+    except (tf.errors.OpError, DecodeError) as error:
         raise ServingError(
             grpc.StatusCode.DATA_LOSS,
             f"{error}. Please verify your warmup data is in TFRecord format.",

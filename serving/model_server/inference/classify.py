@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.classification_pb2 import ClassificationResult
@@ -50,7 +52,7 @@ def classify_tensors(signature: SignatureDef, *, check_method: bool) -> tuple[st
 
 
 def classify_result(
-    signature: SignatureDef, num_examples: int, tensors: Mapping[str, np.ndarray]
+    signature: SignatureDef, num_examples: int, tensors: Mapping[str, NDArray[Any]]
 ) -> ClassificationResult:
     """Packs classes and scores, each `(num_examples, num_classes)`, one list an example.
 
@@ -90,7 +92,7 @@ def classify_result(
 
 
 def _check(
-    array: np.ndarray, name: str, dtype: np.dtype, type_name: str, num_examples: int
+    array: NDArray[Any], name: str, dtype: np.dtype[Any], type_name: str, num_examples: int
 ) -> None:
     if array.ndim != 2:
         raise invalid_argument(
@@ -106,7 +108,7 @@ def _check(
         )
 
 
-def data_type_name(array: np.ndarray) -> str:
+def data_type_name(array: NDArray[Any]) -> str:
     """Returns the name of an array's type in TensorFlow's `DataType`."""
     dtype = tf.string if array.dtype == object else tf.dtypes.as_dtype(array.dtype)
     return types_pb2.DataType.Name(dtype.as_datatype_enum)

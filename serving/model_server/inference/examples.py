@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from tensorflow_serving.apis.input_pb2 import Input
 
 from serving.model_server.errors import invalid_argument
+from serving.model_server.tensors import MAX_EXPANDED_BYTES
 
 
-def serialized_examples(examples: Input) -> np.ndarray:
+def serialized_examples(examples: Input) -> NDArray[Any]:
     """Returns the examples `(batch,)`, serialized, each behind the context they have in common.
 
     A serialized message behind another is the two merged, by the rules of protocol buffers.
 
     Raises:
-        ServingError: INVALID_ARGUMENT where there are none.
+        ServingError: INVALID_ARGUMENT where there are none, or the context of all of them comes to
+            too much.
     """
     kind = examples.WhichOneof("kind")
     if kind == "example_list_with_context":
@@ -24,11 +29,16 @@ def serialized_examples(examples: Input) -> np.ndarray:
         context, found = b"", examples.example_list.examples
     if not found:
         raise invalid_argument("Input is empty.")
+    if len(context) * len(found) > MAX_EXPANDED_BYTES:
+        raise invalid_argument(
+            f"A context of {len(context)} bytes for each of {len(found)} examples comes to more "
+            f"than {MAX_EXPANDED_BYTES} bytes."
+        )
     array = np.empty(len(found), dtype=object)
     array[:] = [context + example.SerializeToString() for example in found]
     return array
 
 
-def debug_shape(array: np.ndarray) -> str:
+def debug_shape(array: NDArray[Any]) -> str:
     """Writes a shape as TensorFlow's messages do."""
     return f"[{','.join(str(size) for size in array.shape)}]"

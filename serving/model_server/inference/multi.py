@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import grpc
-import numpy as np
+from numpy.typing import NDArray
 from tensorflow_serving.apis.inference_pb2 import InferenceTask, MultiInferenceRequest
 
 from serving.model_server.errors import ServingError, invalid_argument
@@ -57,7 +57,7 @@ def task_result(
     task: InferenceTask,
     signatures: Signatures,
     num_examples: int,
-    tensors: Mapping[str, np.ndarray],
+    tensors: Mapping[str, NDArray[Any]],
 ) -> dict[str, Any]:
     """Returns a task's result under its name in `InferenceResult`."""
     signature = signatures[signature_name(task.model_spec)]

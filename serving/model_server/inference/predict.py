@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import grpc
-import numpy as np
+from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
@@ -67,7 +68,7 @@ def predict_call(
     return Call(tuple(feeds), tuple(signature.outputs[alias].name for alias in aliases)), aliases
 
 
-def predict_response(aliases: Iterable[str], arrays: Iterable[np.ndarray]) -> PredictResponse:
+def predict_response(aliases: Iterable[str], arrays: Iterable[NDArray[Any]]) -> PredictResponse:
     """Packs the fetched arrays under their aliases."""
     response = PredictResponse()
     for alias, array in zip(aliases, arrays, strict=True):

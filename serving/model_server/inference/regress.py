@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.regression_pb2 import RegressionResult
 
@@ -43,7 +45,7 @@ def regress_tensors(signature: SignatureDef, *, check_method: bool) -> tuple[str
 
 
 def regress_result(
-    signature: SignatureDef, num_examples: int, tensors: Mapping[str, np.ndarray]
+    signature: SignatureDef, num_examples: int, tensors: Mapping[str, NDArray[Any]]
 ) -> RegressionResult:
     """Packs the output, `(num_examples,)` or `(num_examples, 1)` float32, one value an example.
 

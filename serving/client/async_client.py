@@ -1,0 +1,189 @@
+"""The client for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from types import TracebackType
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from serving.client.channel import channel_options, credentials, metadata, target
+from serving.client.exchange import (
+    Refusal,
+    Reply,
+    error_of,
+    exchange,
+    read_status,
+    status_request,
+)
+from serving.client.load import Web, aload
+from serving.client.messages import (
+    GET_MODEL_STATUS,
+    PREDICT,
+    GetModelStatusRequest,
+    GetModelStatusResponse,
+    PredictRequest,
+    PredictResponse,
+)
+from serving.client.options import ClientOptions
+from serving.client.prediction import Prediction, VersionStatus
+from serving.client.source import Picture, Source, source_of
+
+
+class AsyncBreedClient:
+    """Like `sync_client.BreedClient`, for one event loop.
+
+    Use as an asynchronous context manager, within the loop that it is for.
+
+    Args:
+        options: server, model and limits.
+
+    Raises:
+        ClientError: the address or a certificate is unusable.
+    """
+
+    def __init__(self, options: ClientOptions | None = None) -> None:
+        self._options = options or ClientOptions()
+        address, settings = target(self._options.server), channel_options(self._options)
+        if self._options.tls is None:
+            self._channel = grpc.aio.insecure_channel(address, settings)
+        else:
+            self._channel = grpc.aio.secure_channel(
+                address, credentials(self._options.tls), settings
+            )
+        self._predict = self._channel.unary_unary(
+            PREDICT,
+            request_serializer=PredictRequest.SerializeToString,
+            response_deserializer=PredictResponse.FromString,
+        )
+        self._get_status = self._channel.unary_unary(
+            GET_MODEL_STATUS,
+            request_serializer=GetModelStatusRequest.SerializeToString,
+            response_deserializer=GetModelStatusResponse.FromString,
+        )
+        self._metadata = metadata(self._options)
+        self._web = Web()
+        self._free_calls = asyncio.Semaphore(self._options.concurrency)
+
+    async def __aenter__(self) -> AsyncBreedClient:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Cancels calls that are under way and closes the connection."""
+        await self._channel.close()
+        await self._web.aclose()
+
+    async def predict(
+        self, pictures: Iterable[Picture] | AsyncIterable[Picture]
+    ) -> list[Prediction]:
+        """Names the breeds of pictures, as `predict_many` does, all at once."""
+        return [prediction async for prediction in self.predict_many(pictures)]
+
+    async def predict_many(
+        self, pictures: Iterable[Picture] | AsyncIterable[Picture]
+    ) -> AsyncIterator[Prediction]:
+        """Names the breeds of any number of pictures, as they come.
+
+        `pictures` is read no further ahead than calls are made, so it may be endless.
+
+        Args:
+            pictures: paths, http(s) addresses or encoded pictures.
+
+        Yields:
+            One prediction for each, in order. A picture that cannot be read or is refused has an
+            error in its prediction, and does not stop the rest.
+
+        Raises:
+            ClientError: no call can succeed: the server is away, or the model unknown.
+        """
+        window: deque[asyncio.Task[list[Prediction]]] = deque()
+        try:
+            async for batch in _batches(pictures, self._options.batch_size):
+                # Twice the calls, so that all are kept busy while the oldest takes its time.
+                if len(window) >= 2 * self._options.concurrency:
+                    for prediction in await window.popleft():
+                        yield prediction
+                window.append(asyncio.create_task(self._answer(batch)))
+            while window:
+                for prediction in await window.popleft():
+                    yield prediction
+        finally:
+            for answer in window:
+                answer.cancel()
+            await asyncio.gather(*window, return_exceptions=True)
+
+    async def status(self) -> list[VersionStatus]:
+        """Returns the versions of the model that the server knows, the newest first.
+
+        Raises:
+            ClientError: the server is away, or the model unknown.
+        """
+        outcome = await self._call(self._get_status, status_request(self._options))
+        if isinstance(outcome, Refusal):
+            raise error_of(outcome, self._options)
+        return read_status(outcome.response)
+
+    async def _answer(self, batch: list[Source]) -> list[Prediction]:
+        async with self._free_calls:
+            loaded = await asyncio.gather(
+                *(aload(source, self._web, self._options.shrink_px) for source in batch)
+            )
+            conversation = exchange(loaded, self._options)
+            try:
+                request = next(conversation)
+                while True:
+                    request = conversation.send(await self._call(self._predict, request))
+            except StopIteration as end:
+                return list(end.value)
+
+    async def _call(self, method: Any, request: Any) -> Reply | Refusal:
+        started_at = time.perf_counter()
+        try:
+            response = await method(
+                request,
+                timeout=self._options.timeout_s,
+                metadata=self._metadata,
+                wait_for_ready=self._options.wait_for_ready,
+            )
+        except grpc.aio.AioRpcError as error:
+            return Refusal(error.code(), error.details() or "")
+        return Reply(response, (time.perf_counter() - started_at) * 1000)
+
+
+async def _batches(
+    pictures: Iterable[Picture] | AsyncIterable[Picture], batch_size: int
+) -> AsyncIterator[list[Source]]:
+    batch: list[Source] = []
+    position = 0
+    async for picture in _as_they_come(pictures):
+        position += 1
+        batch.append(source_of(picture, position))
+        if len(batch) == batch_size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+async def _as_they_come(
+    pictures: Iterable[Picture] | AsyncIterable[Picture],
+) -> AsyncIterator[Picture]:
+    if isinstance(pictures, AsyncIterable):
+        async for picture in pictures:
+            yield picture
+    else:
+        for picture in pictures:
+            yield picture

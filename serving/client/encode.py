@@ -1,0 +1,69 @@
+"""Makes of any picture what the model decodes: upright, of a format and a size that it takes."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import sys
+
+from PIL import ExifTags, Image
+
+from datasets.picture import normalise
+
+MAX_PIXELS = 25_000_000
+"""The largest picture that the model decodes."""
+_DECODED_BY_MODEL = ("JPEG", "PNG", "GIF", "BMP")
+_JPEG_MODES = ("L", "RGB")  # CMYK is told apart by marks that decoders read differently
+_UPRIGHT = 1  # of EXIF's orientation tag
+
+
+def encode_for_model(data: bytes, shrink_px: int | None = None) -> bytes:
+    """Returns a picture as the model takes it; the very bytes where that is possible.
+
+    What the model would not see as a person does is encoded anew as the training set was: pictures
+    that the camera noted as turned, that are see-through, too large, or of another format.
+
+    Args:
+        data: a file of any picture format.
+        shrink_px: scales down until the shorter side has this many pixels.
+
+    Returns:
+        A JPEG, PNG, GIF or BMP of at most `MAX_PIXELS`.
+
+    Raises:
+        UnusablePictureError: the bytes are no picture; its message says what they are.
+    """
+    shorter_side_px = shrink_px or sys.maxsize
+    # Pillow's parsers meet damaged bytes with any exception; `normalise` then says what is wrong.
+    with (
+        contextlib.suppress(Exception),
+        Image.open(io.BytesIO(data), formats=_DECODED_BY_MODEL) as picture,
+    ):
+        shorter_side_px = min(shorter_side_px, _largest_side(picture.size))
+        if min(picture.size) <= shorter_side_px and _is_seen_as_it_is(picture):
+            return data
+    jpeg = normalise(data, shorter_side_px, grayscale=False)
+    if jpeg.width_px * jpeg.height_px > MAX_PIXELS:
+        jpeg = normalise(jpeg.data, _largest_side(jpeg[1:]), grayscale=False)
+    return jpeg.data
+
+
+def _largest_side(size: tuple[int, int]) -> int:
+    """Returns the shorter side, in pixels, with which a picture keeps to `MAX_PIXELS`."""
+    num_pixels = size[0] * size[1]
+    if num_pixels <= MAX_PIXELS:
+        return sys.maxsize
+    # A hundredth less, because sides are rounded to whole pixels.
+    return max(1, math.floor(min(size) * math.sqrt(0.99 * MAX_PIXELS / num_pixels)))
+
+
+def _is_seen_as_it_is(picture: Image.Image) -> bool:
+    if picture.getexif().get(ExifTags.Base.Orientation, _UPRIGHT) != _UPRIGHT:
+        return False
+    if picture.format in ("JPEG", "MPO"):
+        return picture.mode in _JPEG_MODES
+    if picture.has_transparency_data:
+        opaque = (255, 255)
+        return picture.convert("RGBA").getchannel("A").getextrema() == opaque
+    return True

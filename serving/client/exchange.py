@@ -1,0 +1,229 @@
+"""What is asked of the server for a batch of pictures, and what is made of its replies.
+
+Nothing here waits for anything: `exchange` yields requests and is sent the replies, so that the
+blocking and the asyncio client hold the same conversation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from serving.client.errors import ClientError, ModelNotFoundError, ServerUnavailableError
+from serving.client.load import Loaded
+from serving.client.messages import GetModelStatusRequest, PredictRequest
+from serving.client.options import ClientOptions
+from serving.client.prediction import Guess, Prediction, VersionStatus
+from serving.client.tensors import (
+    UnexpectedTensorError,
+    rows_of_floats,
+    rows_of_strings,
+    strings_to_tensor,
+)
+
+_SIGNATURE = "serving_default"
+_MAX_REQUEST_BYTES = 64 << 20  # a batch of larger pictures is sent in parts
+_STATES = {10: "START", 20: "LOADING", 30: "AVAILABLE", 40: "UNLOADING", 50: "END"}
+_NODE = re.compile(r"\{\{function_node [^}]*\}\}|\[\[\{\{node.*", re.DOTALL)
+_NO_SUCH_LABEL = "servable version label"  # TensorFlow Serving refuses one as INVALID_ARGUMENT
+
+# Refusals of what was sent: another picture may well be answered.
+_TROUBLE_WITH_BATCH = frozenset(
+    (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
+)
+# Refusals of every call, whatever is sent.
+_TROUBLE_WITH_ALL = frozenset(
+    (
+        *(grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND),
+        *(grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.FAILED_PRECONDITION),
+        *(grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The server's answer to a request."""
+
+    response: Any
+    latency_ms: float
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A call that failed, as a gRPC status."""
+
+    code: grpc.StatusCode
+    details: str
+
+
+Exchange = Generator[Any, Reply | Refusal, list[Prediction]]
+
+
+def exchange(pictures: Sequence[Loaded], options: ClientOptions) -> Exchange:
+    """Holds the conversation about one batch.
+
+    A batch that is refused is sent again one picture at a time, so that only the bad one fails.
+
+    Args:
+        pictures: the batch; those that could not be loaded take no part.
+        options: which model is meant.
+
+    Yields:
+        `PredictRequest`s; it is to be sent what became of each.
+
+    Returns:
+        One prediction for each picture, in order.
+
+    Raises:
+        ClientError: calls are refused whatever is sent.
+    """
+    predictions = {
+        position: Prediction(picture.name, error=picture.error)
+        for position, picture in enumerate(pictures)
+        if picture.error is not None
+    }
+    to_send = [position for position in range(len(pictures)) if position not in predictions]
+    for part in _parts(to_send, pictures):
+        outcome = yield _request((pictures[position] for position in part), options)
+        if isinstance(outcome, Refusal) and outcome.code in _TROUBLE_WITH_BATCH and len(part) > 1:
+            _raise_if_hopeless(outcome, options)
+            for position in part:
+                outcome = yield _request((pictures[position],), options)
+                (predictions[position],) = _predictions([pictures[position].name], outcome, options)
+        else:
+            names = [pictures[position].name for position in part]
+            predictions.update(zip(part, _predictions(names, outcome, options), strict=True))
+    return [predictions[position] for position in range(len(pictures))]
+
+
+def status_request(options: ClientOptions) -> Any:
+    """Returns the `GetModelStatusRequest` for the model that `options` names."""
+    request = GetModelStatusRequest()
+    _name_model(request.model_spec, options)
+    return request
+
+
+def read_status(response: Any) -> list[VersionStatus]:
+    """Returns what a `GetModelStatusResponse` tells, the newest version first."""
+    return [
+        VersionStatus(
+            version=status.version,
+            state=_STATES.get(status.state, "UNKNOWN"),
+            error=status.status.error_message or None,
+        )
+        for status in sorted(response.model_version_status, key=lambda status: -status.version)
+    ]
+
+
+def error_of(refusal: Refusal, options: ClientOptions) -> ClientError:
+    """Returns what a refusal means that concerns more than one picture."""
+    reason = _plain(refusal.details) or refusal.code.name
+    if refusal.code is grpc.StatusCode.UNAVAILABLE:
+        if "handshake" in reason.lower():
+            return ServerUnavailableError(
+                f"The server at {options.server} was not trusted, or does not trust this client: "
+                f"{reason}. --ca, --cert, --key and --server-name say who is to be trusted."
+            )
+        return ServerUnavailableError(
+            f"No model server is available at {options.server}: {reason}. Start one with 'dogbreed "
+            "serve', or name another address with --server."
+        )
+    if refusal.code is grpc.StatusCode.NOT_FOUND or _NO_SUCH_LABEL in reason:
+        which = f"model {options.model!r}"
+        if options.version is not None:
+            which = f"version {options.version} of {which}"
+        if options.label is not None:
+            which = f"{which} under the label {options.label!r}"
+        return ModelNotFoundError(
+            f"The server at {options.server} does not serve {which}: {reason}. Name another with "
+            "--model, --version or --label."
+        )
+    return ClientError(f"The server at {options.server} refuses: {reason} ({refusal.code.name}).")
+
+
+def _parts(positions: Sequence[int], pictures: Sequence[Loaded]) -> Iterator[list[int]]:
+    part: list[int] = []
+    num_bytes = 0
+    for position in positions:
+        size = len(pictures[position].data)
+        if part and num_bytes + size > _MAX_REQUEST_BYTES:
+            yield part
+            part, num_bytes = [], 0
+        part.append(position)
+        num_bytes += size
+    if part:
+        yield part
+
+
+def _request(pictures: Iterable[Loaded], options: ClientOptions) -> Any:
+    request = PredictRequest()
+    _name_model(request.model_spec, options)
+    request.model_spec.signature_name = _SIGNATURE
+    tensor = strings_to_tensor([picture.data for picture in pictures])
+    request.inputs.add(key="pictures", value=tensor)
+    return request
+
+
+def _name_model(model_spec: Any, options: ClientOptions) -> None:
+    model_spec.name = options.model
+    if options.version is not None:
+        model_spec.version.value = options.version
+    if options.label is not None:
+        model_spec.version_label = options.label
+
+
+def _raise_if_hopeless(refusal: Refusal, options: ClientOptions) -> None:
+    if refusal.code in _TROUBLE_WITH_ALL or _NO_SUCH_LABEL in refusal.details:
+        raise error_of(refusal, options)
+    if refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED and options.wait_for_ready:
+        absent = Refusal(grpc.StatusCode.UNAVAILABLE, _reason(refusal, options))
+        raise error_of(absent, options)  # the server it waited for has not come
+
+
+def _predictions(
+    names: Sequence[str], outcome: Reply | Refusal, options: ClientOptions
+) -> list[Prediction]:
+    if isinstance(outcome, Refusal):
+        _raise_if_hopeless(outcome, options)
+        return [Prediction(name, error=_reason(outcome, options)) for name in names]
+    response = outcome.response
+    outputs = {named.key: named.value for named in response.outputs}
+    try:
+        breeds = rows_of_strings(outputs["breeds"])
+        probabilities = rows_of_floats(outputs["probabilities"])
+        return [
+            Prediction(
+                name,
+                tuple(map(Guess, some_breeds, some_probabilities))[: options.top],
+                version=response.model_spec.version.value,
+                latency_ms=outcome.latency_ms,
+            )
+            for name, some_breeds, some_probabilities in zip(
+                names, breeds, probabilities, strict=True
+            )
+        ]
+    except (KeyError, ValueError, UnexpectedTensorError) as error:
+        raise ClientError(
+            f"Model {options.model!r} at {options.server} does not name breeds: expected the "
+            f"outputs breeds and probabilities, one row a picture ({error})."
+        ) from None
+
+
+def _reason(refusal: Refusal, options: ClientOptions) -> str:
+    if refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return f"no answer within {options.timeout_s:g} s"
+    return f"the server refuses it: {_plain(refusal.details) or refusal.code.name}"
+
+
+def _plain(details: str) -> str:
+    """Returns a status message in one line, without names of graph nodes and a full stop.
+
+    Of several addresses that were tried, gRPC tells what came of the last.
+    """
+    text = _NODE.sub("", details).rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
+    return " ".join(text.split()).rstrip(". ")

@@ -1,0 +1,69 @@
+"""Turns what a user names on the command line into single pictures."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from datasets.survey import PICTURE_SUFFIXES
+from serving.client.source import Problem, Source, Url, is_url
+
+STDIN = "-"
+
+
+def expand(arguments: Iterable[str]) -> Iterator[Source]:
+    """Finds the pictures that are meant.
+
+    Args:
+        arguments: files, folders (searched to the bottom for pictures, in order of their names),
+            patterns such as `dogs/**/*.jpg`, http(s) addresses, or `-` for one picture from
+            standard input.
+
+    Yields:
+        Every picture; an argument that gives none is there with the reason.
+    """
+    for argument in arguments:
+        if argument == STDIN:
+            yield Source("standard input", sys.stdin.buffer.read())
+        elif is_url(argument):
+            yield Source(argument, Url(argument))
+        elif os.path.isdir(argument):
+            yield from _or_problem(argument, _in_folder(argument), "a folder without pictures")
+        elif glob.has_magic(argument) and not os.path.lexists(argument):
+            found = (
+                Source(path, Path(path))
+                for path in sorted(glob.iglob(argument, recursive=True))
+                if not os.path.isdir(path)
+            )
+            yield from _or_problem(argument, found, "no file has such a name")
+        else:
+            yield Source(argument, Path(argument))
+
+
+def read_list(path: str) -> list[str]:
+    """Reads arguments for `expand` from a file, one a line; `-` is standard input.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    data = sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
+    return [line for line in os.fsdecode(data).splitlines() if line.strip()]
+
+
+def _in_folder(folder: str) -> Iterator[Source]:
+    for parent, folders, names in os.walk(folder):
+        # Hidden ones are thumbnails and the like.
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith("."):
+                path = Path(parent, name)
+                yield Source(str(path), path)
+
+
+def _or_problem(argument: str, found: Iterator[Source], reason: str) -> Iterator[Source]:
+    first = next(found, Source(argument, Problem(reason)))
+    yield first
+    yield from found

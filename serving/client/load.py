@@ -1,0 +1,158 @@
+"""Reads pictures from files and from the web, ready for the model."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datasets.picture import UnusablePictureError
+from serving.client.encode import encode_for_model
+from serving.client.source import Problem, Source, Url
+
+if TYPE_CHECKING:
+    import httpx
+
+MAX_FILE_BYTES = 256 << 20
+"""Larger files are refused: no picture of a dog needs as much."""
+_WEB_TIMEOUT_S = 20.0
+_HEADERS = {"User-Agent": "dogbreed", "Accept": "image/*"}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A picture that can be sent, or why it cannot."""
+
+    name: str
+    data: bytes = b""
+    error: str | None = None
+
+
+class _NotLoadedError(Exception):
+    """The message says why, in plain words."""
+
+
+class Web:
+    """Downloads pictures; both kinds of connection are opened once they are needed."""
+
+    def __init__(self) -> None:
+        self._client: httpx.Client | None = None
+        self._async_client: httpx.AsyncClient | None = None
+
+    def open(self) -> None:
+        """Prepares `get`, before several threads call it."""
+        import httpx  # a fifth of a second, for the few who need it
+
+        self._client = self._client or httpx.Client(
+            headers=_HEADERS, timeout=_WEB_TIMEOUT_S, follow_redirects=True
+        )
+
+    def get(self, address: str) -> bytes:
+        """Downloads a file."""
+        import httpx
+
+        assert self._client is not None
+        try:
+            with self._client.stream("GET", address) as response:
+                _check(response)
+                body = bytearray()
+                for chunk in response.iter_bytes():
+                    body += chunk
+                    _check_size(len(body))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _NotLoadedError(_web_trouble(error)) from None
+        return bytes(body)
+
+    async def aget(self, address: str) -> bytes:
+        """Downloads a file without holding up the event loop."""
+        import httpx
+
+        if self._async_client is None:
+            self._async_client = httpx.AsyncClient(
+                headers=_HEADERS, timeout=_WEB_TIMEOUT_S, follow_redirects=True
+            )
+        try:
+            async with self._async_client.stream("GET", address) as response:
+                _check(response)
+                body = bytearray()
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    _check_size(len(body))
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _NotLoadedError(_web_trouble(error)) from None
+        return bytes(body)
+
+    def close(self) -> None:
+        """Closes what `get` opened."""
+        if self._client is not None:
+            self._client.close()
+
+    async def aclose(self) -> None:
+        """Closes what `aget` opened."""
+        if self._async_client is not None:
+            await self._async_client.aclose()
+
+
+def load(source: Source, web: Web, shrink_px: int | None) -> Loaded:
+    """Reads one picture and encodes it for the model."""
+    try:
+        if isinstance(source.content, Url):
+            return _encoded(source.name, web.get(source.content.address), shrink_px)
+        return _encoded(source.name, _read(source), shrink_px)
+    except _NotLoadedError as error:
+        return Loaded(source.name, error=str(error))
+
+
+async def aload(source: Source, web: Web, shrink_px: int | None) -> Loaded:
+    """Like `load`; files are read and pictures encoded in another thread."""
+    if not isinstance(source.content, Url):
+        return await asyncio.to_thread(load, source, web, shrink_px)
+    try:
+        data = await web.aget(source.content.address)
+        return await asyncio.to_thread(_encoded, source.name, data, shrink_px)
+    except _NotLoadedError as error:
+        return Loaded(source.name, error=str(error))
+
+
+def _read(source: Source) -> bytes:
+    content = source.content
+    if isinstance(content, Problem):
+        raise _NotLoadedError(content.reason)
+    if not isinstance(content, Path):
+        assert isinstance(content, bytes)
+        return content
+    try:
+        with content.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise _NotLoadedError(getattr(error, "strerror", None) or str(error)) from None
+    _check_size(len(data))
+    return data
+
+
+def _encoded(name: str, data: bytes, shrink_px: int | None) -> Loaded:
+    try:
+        return Loaded(name, encode_for_model(data, shrink_px))
+    except UnusablePictureError as error:
+        raise _NotLoadedError(str(error)) from None
+    except MemoryError:
+        raise _NotLoadedError("does not fit into memory") from None
+
+
+def _check(response: httpx.Response) -> None:
+    if not response.is_success:
+        known = response.status_code in HTTPStatus._value2member_map_
+        phrase = f" {HTTPStatus(response.status_code).phrase}" if known else ""
+        raise _NotLoadedError(f"the web server answers {response.status_code}{phrase}")
+
+
+def _check_size(num_bytes: int) -> None:
+    if num_bytes > MAX_FILE_BYTES:
+        raise _NotLoadedError(f"larger than {MAX_FILE_BYTES >> 20} MiB")
+
+
+def _web_trouble(error: Exception) -> str:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return f"cannot be downloaded: {reason}"

@@ -1,0 +1,98 @@
+"""Serves the page until it is interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import socket
+import threading
+import webbrowser
+
+import uvicorn
+from rich.console import Console
+
+from serving.client.channel import credentials, target
+from serving.client.errors import ClientError
+from serving.client.options import ClientOptions
+from serving.demo.app import create_app
+from serving.demo.samples import Samples
+
+_FIRST_PORT = 8080
+_PORTS_TRIED = 100
+_PATIENCE_S = 1  # for answers under way when the page is stopped
+
+
+def run_demo(
+    options: ClientOptions,
+    samples: Samples,
+    console: Console,
+    *,
+    host: str,
+    port: int | None,
+    open_browser: bool,
+) -> None:
+    """Says where the page is, and serves it until Ctrl-C.
+
+    Args:
+        options: the model server.
+        samples: a picture of each breed.
+        console: where the address is printed.
+        host: name or address to listen on.
+        port: port to listen on; None takes the first free one from 8080.
+        open_browser: whether to show the page at once.
+
+    Raises:
+        ClientError: the page cannot listen there, or the server's address is unusable.
+    """
+    target(options.server)  # before anything listens: a wrong option ends it here
+    if options.tls is not None:
+        credentials(options.tls)
+    with _listening(host, port) as listener:
+        shown_host = f"[{host}]" if ":" in host else host
+        address = f"http://{shown_host}:{listener.getsockname()[1]}/"
+        app = create_app(options, samples, _names(host))
+        console.print(
+            f"The page is at {address} until you press Ctrl-C; model {options.model} at "
+            f"{options.server}.",
+            soft_wrap=True,
+            highlight=False,
+        )
+        if open_browser:
+            # It may wait for the browser to end.
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=_PATIENCE_S)
+        )
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again once it has ended
+            server.run([listener])
+
+
+def _listening(host: str, port: int | None) -> socket.socket:
+    ports = range(_FIRST_PORT, _FIRST_PORT + _PORTS_TRIED) if port is None else [port]
+    for candidate in ports:
+        try:
+            family, *_, address = socket.getaddrinfo(host, candidate, type=socket.SOCK_STREAM)[0]
+            return socket.create_server(address[:2], family=family, backlog=128)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                reason = error.strerror or str(error)
+                raise ClientError(
+                    f"The page cannot listen on {host}, port {candidate}: {reason}."
+                ) from None
+    if port is None:
+        raise ClientError(
+            f"No port from {_FIRST_PORT} to {ports[-1]} is free. Name another with --port."
+        )
+    raise ClientError(
+        f"Port {port} is in use. Name another with --port, or none for the first free one."
+    )
+
+
+def _names(host: str) -> list[str] | None:
+    """Returns the names by which a page for this machine alone is called; None for any name."""
+    try:
+        is_local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_local = host == "localhost"
+    return ["localhost", "127.0.0.1", "[::1]", host] if is_local else None

@@ -1,0 +1,73 @@
+"""A sample picture of each breed, for those who do not know what a breed looks like."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from datasets.catalogue import readable_breed
+from datasets.picture import UnusablePictureError, normalise
+from datasets.survey import PICTURE_SUFFIXES
+from serving.versions import BREEDS_FILE, SAMPLES_DIR
+
+_SHORTER_SIDE_PX = 160  # twice what the page shows, for sharp screens
+
+
+class Samples:
+    """Finds the sample of a breed, however the breed's name is spelt.
+
+    Args:
+        folder: a version of a model that brings samples along, or a folder with one sub-folder of
+            pictures for each breed, at any depth. None has no samples.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._paths = [] if folder is None else list(_found(folder))
+        # The first of a breed, should two folders have its name.
+        self._numbers = {
+            _key(breed): number for number, (breed, _) in reversed([*enumerate(self._paths)])
+        }
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def number_of(self, breed: str) -> int | None:
+        """Returns the number of a breed's sample, None where there is none."""
+        return self._numbers.get(_key(breed))
+
+    def jpeg(self, number: int) -> bytes | None:
+        """Returns a sample as a small JPEG, None where there is none or it is no picture."""
+        return _thumbnail(self._paths[number][1]) if 0 <= number < len(self._paths) else None
+
+
+@lru_cache(maxsize=512)
+def _thumbnail(path: Path) -> bytes | None:
+    try:
+        return normalise(path.read_bytes(), _SHORTER_SIDE_PX, grayscale=False).data
+    except (OSError, UnusablePictureError):
+        return None
+
+
+def _found(folder: Path) -> Iterator[tuple[str, Path]]:
+    try:
+        breeds = (folder / BREEDS_FILE).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        breeds = []
+    if breeds:
+        for number, breed in enumerate(breeds):
+            path = folder / SAMPLES_DIR / f"{number}.jpg"
+            if path.is_file():
+                yield breed, path
+        return
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        pictures = [name for name in names if Path(name).suffix.lower() in PICTURE_SUFFIXES]
+        if pictures and Path(parent) != folder:
+            yield Path(parent).name, Path(parent, min(pictures))
+
+
+def _key(breed: str) -> str:
+    """Returns what the spellings of a breed have in common: n02085620-Toy_Poodle, toy poodle."""
+    return readable_breed(breed).casefold()
