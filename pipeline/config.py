@@ -49,6 +49,22 @@ class EvaluatorConfig(Settings):
     """How much lower than the baseline's the accuracy may be."""
 
 
+class CanaryConfig(Settings):
+    """The trial of a blessed model in a model server, before it is pushed."""
+
+    enabled: bool = True
+    """Serve a blessed model for a moment: with eval pictures, whose answers must be the model's
+    own, with what is no picture, and against a latency."""
+    examples: int = Field(default=16, ge=1, le=1000)
+    """Eval pictures to ask for."""
+    max_latency_ms: float = Field(default=1000.0, gt=0)
+    """Bound of the time in which 99 of 100 pictures must be answered, in milliseconds, asked for
+    one after the other on a processor. The default finds what hangs; where people wait for answers,
+    set what they bear."""
+    start_timeout_s: float = Field(default=120.0, gt=0)
+    """How long the model server may take until it serves the model, in seconds."""
+
+
 class PusherConfig(Settings):
     """Where blessed models go."""
 
@@ -82,6 +98,8 @@ class Config(Settings):
     """How the network is trained."""
     evaluator: EvaluatorConfig = EvaluatorConfig()
     """What a model must reach."""
+    canary: CanaryConfig = CanaryConfig()
+    """The trial in a model server."""
     pusher: PusherConfig = PusherConfig()
     """Where blessed models go."""
 

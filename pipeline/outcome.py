@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from tensorflow_model_analysis.proto import validation_result_pb2
 from tfx import types
 from tfx.components.util import model_utils
 
+from components.names import CANARY_LOG_FILE, CANARY_RESULT_FILE
 from pipeline.best_trial import BestTrial, read_best_trial
 from pipeline.evaluation import ACCURACY, BASELINE, LOSS, TOP_5_ACCURACY
 
@@ -18,6 +20,21 @@ Outputs = Mapping[str, list[types.Artifact]]
 """Output artifacts of one node by output name."""
 
 _METRIC_IN_WORDS = {ACCURACY: "accuracy", TOP_5_ACCURACY: "top-5 accuracy"}
+
+
+@dataclass(frozen=True)
+class CanaryResult:
+    """What came of the trial in a model server."""
+
+    num_pictures: int
+    """Eval pictures that were asked for."""
+    latency_ms: float | None
+    """Within how many milliseconds 99 of 100 single pictures were answered; None if it did not come
+    to that."""
+    misses: tuple[str, ...]
+    """Each expectation that was disappointed, in words."""
+    log_path: Path
+    """The last that the model server wrote."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +53,15 @@ class Outcome:
     """Accuracy of the model that was served before; None on a first run, and where nothing is to be
     pushed."""
     blessed: bool
-    """Whether every bound was kept."""
+    """Whether every bound was kept, the canary's among them."""
     misses: tuple[str, ...]
     """Each bound that was missed, in words."""
     pushed_path: Path | None
     """Folder of the pushed version; None when nothing was pushed."""
     training_logs: Path
     """Folder of the training curves, for TensorBoard."""
+    canary: CanaryResult | None = None
+    """What the trial in a model server found; None where there was none."""
     best_trial: BestTrial | None = None
     """The trial whose settings were trained with; None where nothing was searched."""
 
@@ -54,6 +73,7 @@ def read_outcome(outputs: Mapping[str, Outputs]) -> Outcome:
         outputs: output artifacts of every node, by node and output name.
     """
     evaluation = outputs["Evaluator"]["evaluation"][0].uri
+    canary = _canary(outputs.get("Canary"))
     candidate, baseline = _overall_metrics(evaluation)
     return Outcome(
         num_eval_examples=int(candidate["example_count"]),
@@ -61,11 +81,33 @@ def read_outcome(outputs: Mapping[str, Outputs]) -> Outcome:
         top_5_accuracy=candidate[TOP_5_ACCURACY],
         loss=candidate[LOSS],
         baseline_accuracy=baseline.get(ACCURACY),
-        blessed=model_utils.is_model_blessed(outputs["Evaluator"]["blessing"][0]),
-        misses=tuple(_misses(tfma.load_validation_result(evaluation))),
+        blessed=model_utils.is_model_blessed(outputs["Evaluator"]["blessing"][0])
+        and not (canary and canary.misses),
+        misses=(
+            *_misses(tfma.load_validation_result(evaluation)),
+            *(canary.misses if canary else ()),
+        ),
         pushed_path=_pushed_path(outputs.get("Pusher")),
         training_logs=Path(outputs["Trainer"]["model_run"][0].uri),
+        canary=canary,
         best_trial=_best_trial(outputs.get("Tuner")),
+    )
+
+
+def _canary(canary: Outputs | None) -> CanaryResult | None:
+    """Reads what the canary found; it tries nothing that the Evaluator has refused."""
+    if canary is None:
+        return None
+    folder = Path(canary["blessing"][0].uri)
+    path = folder / CANARY_RESULT_FILE
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text())
+    return CanaryResult(
+        num_pictures=found["num_pictures"],
+        latency_ms=found["latency_ms"],
+        misses=tuple(found["misses"]),
+        log_path=folder / CANARY_LOG_FILE,
     )
 
 

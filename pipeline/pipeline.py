@@ -9,6 +9,7 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import example_gen_pb2, pusher_pb2
 
 from components.baseline import Baseline
+from components.canary import Canary
 from components.curated_schema import CuratedSchema
 from components.evaluator import Evaluator
 from components.example_validator import ExampleValidator
@@ -80,6 +81,8 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
     # Searches for better settings of the training, if asked to.
     training = {
         "trainer": config.trainer.model_dump(mode="json"),
+        "transform": config.transform.model_dump(),
+        "data": plan.data,
         "recipe": plan.recipe,
         "work_dir": str(plan.work_dir),
         "code": plan.trainer_code,
@@ -122,6 +125,20 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
         eval_config=eval_config(config.evaluator),
     )
 
+    # Tries a blessed model in a model server before people depend on it.
+    canary = None
+    if config.pusher.enabled and config.canary.enabled:
+        canary = Canary(
+            examples=example_gen.outputs["examples"],
+            model=trainer.outputs["model"],
+            model_blessing=evaluator.outputs["blessing"],
+            num_examples=config.canary.examples,
+            max_latency_ms=config.canary.max_latency_ms,
+            start_timeout_s=config.canary.start_timeout_s,
+            code=plan.canary_code,
+            attempt=plan.canary_attempt,
+        )
+
     # Makes a blessed model the served one.
     pusher = None
     if config.pusher.enabled:
@@ -129,6 +146,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
         pusher = Pusher(
             model=trainer.outputs["model"],
             model_blessing=evaluator.outputs["blessing"],
+            infra_blessing=canary.outputs["blessing"] if canary is not None else None,
             push_destination=pusher_pb2.PushDestination(filesystem=folder),
         )
 
@@ -147,6 +165,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
                 trainer,
                 baseline,
                 evaluator,
+                canary,
                 pusher,
             )
             if node is not None

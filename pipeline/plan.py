@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.names import NO_VERSION
+from components.names import CANARY_RESULT_FILE, NO_VERSION, TENSORFLOW_SERVING
 from datasets.dataset import SCHEMA_FILE, Dataset
 from pipeline.config import Config
 from pipeline.errors import UserError
@@ -20,8 +21,18 @@ from trainer.networks.network_settings import NetworkSettings
 from trainer.networks.transfer_config import TransferConfig
 
 _PROJECT = Path(__file__).parents[1]
-_TRANSFORM_CODE = ("trainer/preprocessing.py", "trainer/features.py", "trainer/settings.py")
+_TRANSFORM_CODE = (
+    "trainer/preprocessing.py",
+    "trainer/encoded_picture.py",
+    "trainer/features.py",
+    "trainer/settings.py",
+)
 _TRAINER_CODE = ("trainer/**/*.py",)
+_CANARY_CODE = (
+    "components/canary*.py",
+    "components/child_server.py",
+    "serving/model_server/**/*.py",
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,12 @@ class Plan:
     """Hash of the code that Transform runs."""
     trainer_code: str
     """Hash of the code that Tuner and Trainer run."""
+    data: str
+    """Fingerprint of the records."""
+    canary_code: str
+    """Hash of the model server that a model is tried in, and of the trial."""
+    canary_attempt: int
+    """How often a model of this recipe was refused in the trial."""
     recipe: str
     """Hash of all that decides which model comes out: data, transform, trainer, tuner, code."""
     work_dir: Path
@@ -83,6 +100,9 @@ def make_plan(config: Config, dataset: Dataset) -> Plan:
         schema_fingerprint=_hash(schema_file.read_text()) if schema_file else "",
         transform_code=transform_code,
         trainer_code=trainer_code,
+        data=dataset.fingerprint,
+        canary_code=_hash(_hash_code(_CANARY_CODE), shutil.which(TENSORFLOW_SERVING) or ""),
+        canary_attempt=_refusals(config.root_path, recipe),
         recipe=recipe,
         work_dir=config.root_path / "checkpoints" / recipe,
         baseline_version=NO_VERSION if served is None else str(served),
@@ -109,6 +129,19 @@ def _hash_weights(network: NetworkSettings) -> str:
         raise UserError(
             f"trainer.network.weights: {network.weights} cannot be read: {error.strerror}."
         ) from None
+
+
+def _refusals(root: Path, recipe: str) -> int:
+    """Counts how often the canary refused a model of this recipe.
+
+    It may have been a busy machine: what was refused is tried again with the next run, while what
+    was blessed is not.
+    """
+    results = (
+        json.loads(path.read_text())
+        for path in root.glob(f"artifacts/Canary/blessing/*/{CANARY_RESULT_FILE}")
+    )
+    return sum(bool(result["misses"]) and result["recipe"] == recipe for result in results)
 
 
 def _splits(config: Config, dataset: Dataset) -> dict[str, str]:

@@ -44,6 +44,13 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
             f"{outcome.baseline_accuracy:.3f}",
             f"may be at most {bounds.max_accuracy_drop:.3f} better",
         )
+    canary = outcome.canary
+    if canary is not None and canary.latency_ms is not None:
+        figures.add_row(
+            "Latency",
+            f"{canary.latency_ms:,.1f} ms",
+            f"at most {config.canary.max_latency_ms:,g} ms, for 99 of 100 single pictures",
+        )
     if config.tuner is not None and outcome.best_trial is not None:
         best = outcome.best_trial
         values = in_words(searched_values(config.trainer, best.hyperparameters))
@@ -65,11 +72,16 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
         console.print("[bold red]Not blessed, not pushed[/]: what was served before stays.")
         for miss in outcome.misses:
             console.print(f"  {miss}", soft_wrap=True)
+        if canary is not None and canary.misses:
+            console.print(f"  server   {canary.log_path}", style="dim", soft_wrap=True)
     console.print(f"  log      {finished.log_path}", style="dim", soft_wrap=True)
     dogbreed = as_typed("dogbreed")
     console.print("\nNext:")
     console.print(f"  {dogbreed} tensorboard --root {config.root_path}", soft_wrap=True)
-    if not outcome.blessed:
+    if canary is not None and canary.misses:
+        console.print(f"  {dogbreed} run ...                              to try it once more")
+        console.print(f"  {dogbreed} run ... --set canary.BOUND=X        to change a bound")
+    elif not outcome.blessed:
         console.print(f"  {dogbreed} run ... --set trainer.epochs=N      to train longer")
         console.print(f"  {dogbreed} run ... --set evaluator.BOUND=X     to change a bound")
     elif config.data.source is None:

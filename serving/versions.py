@@ -12,8 +12,18 @@ from typing import Any
 
 _SAVED_MODEL = "saved_model.pb"
 
-ABOUT_FILE = Path("assets.extra") / "dogbreed.json"
-"""What a model says of itself; TensorFlow Serving leaves `assets.extra` alone."""
+EXTRA_DIR = Path("assets.extra")
+"""Folder of a version whose files no model server minds, but for the warm-up requests."""
+ABOUT_FILE = EXTRA_DIR / "dogbreed.json"
+"""What a model says of itself."""
+MODEL_CARD_FILE = EXTRA_DIR / "model_card.md"
+"""The same in words, for people."""
+BREEDS_FILE = EXTRA_DIR / "breeds.txt"
+"""Breeds in label order, one a line."""
+SAMPLES_DIR = EXTRA_DIR / "samples"
+"""A picture of each breed, `LABEL.jpg`; none of a breed that has no picture to train on."""
+WARMUP_FILE = EXTRA_DIR / "tf_serving_warmup_requests"
+"""Requests that a model server runs before it serves the version."""
 
 
 def list_versions(base_path: Path) -> list[int]:

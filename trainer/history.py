@@ -20,8 +20,13 @@ shares over the train and eval split, and the learning rate of the last step."""
 
 def steps_done(directory: Path) -> int:
     """Returns the step after which training ended, from the history in `directory`."""
+    return max(int(row["step"]) for row in read_history(directory))
+
+
+def read_history(directory: Path) -> list[dict[str, str]]:
+    """Reads the rows of the history in `directory`; a value that was not measured is empty."""
     with (directory / HISTORY_FILE).open(newline="") as file:
-        return max(int(row["step"]) for row in csv.DictReader(file))
+        return list(csv.DictReader(file))
 
 
 class WriteHistory(keras.callbacks.Callback):

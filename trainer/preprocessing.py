@@ -15,6 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from trainer.encoded_picture import refuse_costly
 from trainer.features import BREED_KEY, IMAGE_KEY, LABEL_KEY, transformed_name
 from trainer.settings import ImageSpec, TransformConfig
 
@@ -56,8 +57,12 @@ def decode_picture(encoded: tf.Tensor) -> tf.Tensor:
 
     Returns:
         `(height, width, 3)` uint8 in [0, 255].
+
+    Raises:
+        tf.errors.InvalidArgumentError: when the graph runs, if the bytes are no such picture, cut
+            short, or would cost too much to decode (`trainer.encoded_picture`).
     """
-    picture = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    picture = tf.io.decode_image(refuse_costly(encoded), channels=3, expand_animations=False)
     return tf.ensure_shape(picture, (None, None, 3))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from pathlib import Path
@@ -12,15 +11,16 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from serving.versions import ABOUT_FILE
 from trainer.breeds import breeds_of_schema
 from trainer.config import TrainerConfig
 from trainer.devices import split_processor
-from trainer.history import steps_done
+from trainer.export import export
+from trainer.history import read_history, steps_done
 from trainer.input import Split, eval_batches
+from trainer.model_card import ModelFacts
 from trainer.pictures.evolution import DrawEvolution
 from trainer.pictures.write import write_pictures
-from trainer.signatures import Servable, save_servable
+from trainer.settings import TransformConfig
 from trainer.train import train
 from trainer.tuner_values import apply_hyperparameters
 
@@ -32,8 +32,9 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
         fn_args: TFX's arguments; `custom_config` has `trainer`, the JSON form of
-            `TrainerConfig`, `recipe`, which identifies data and settings, and `work_dir`, a folder
-            that outlives an interrupted training.
+            `TrainerConfig`, `transform`, that of `TransformConfig`, `data` and `recipe`, which
+            identify the data, and data and settings together, and `work_dir`, a folder that
+            outlives an interrupted training.
 
     Raises:
         ValueError: the splits are empty, the schema lists no breeds, or the loss left the finite
@@ -76,29 +77,18 @@ def run_fn(fn_args: FnArgs) -> None:
         config=config.pictures,
     )
 
-    export_dir = Path(fn_args.serving_model_dir)
+    facts = ModelFacts(
+        breeds=breeds,
+        config=config,
+        transform=TransformConfig.model_validate(fn_args.custom_config["transform"]),
+        train_split=train_split,
+        eval_split=eval_split,
+        history=read_history(logs_dir),
+        parameters=network.count_params(),
+        data=fn_args.custom_config["data"],
+        recipe=fn_args.custom_config["recipe"],
+    )
     transform = tft.TFTransformOutput(fn_args.transform_output)
-    servable = Servable(
-        network,
-        transform,
-        breeds,
-        image,
-        config.top_k,
-        average_mirrored=config.average_mirrored,
-    )
-    save_servable(servable, export_dir)
-    about = export_dir / ABOUT_FILE
-    about.parent.mkdir()
-    about.write_text(
-        json.dumps(
-            {
-                "recipe": fn_args.custom_config["recipe"],
-                "breeds": breeds,
-                "trainer": config.model_dump(mode="json"),
-                "tensorflow": tf.__version__,
-            },
-            indent=2,
-        )
-    )
+    export(network, transform, facts, Path(fn_args.serving_model_dir))
     shutil.copytree(logs_dir, fn_args.model_run_dir, dirs_exist_ok=True)
     shutil.rmtree(work_dir)  # last: a run that is killed before this goes on from here

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 RunTiny = Callable[..., tuple[FinishedRun, str]]
 ALL_NODES = {
     "ImportExampleGen", "StatisticsGen", "CuratedSchema", "ExampleValidator", "Transform",
-    "Trainer", "Baseline", "Evaluator", "Pusher",
+    "Trainer", "Baseline", "Evaluator", "Canary", "Pusher",
 }  # fmt: skip
 
 
@@ -191,7 +191,7 @@ def test_missed_bound_refuses_the_model_and_leaves_the_served_one(
     finished, said = run_tiny("evaluator.min_accuracy=1", "evaluator.min_breed_accuracy=1")
 
     outcome = finished.outcome
-    assert _nodes(finished, NodeStatus.RAN) == {"Evaluator", "Pusher"}
+    assert _nodes(finished, NodeStatus.RAN) == {"Evaluator", "Canary", "Pusher"}
     assert not outcome.blessed
     assert outcome.pushed_path is None
     assert _versions(root) == versions
@@ -210,7 +210,13 @@ def test_worse_model_is_refused_by_comparison_with_the_served_one(
     finished, said = run_tiny("trainer.max_steps=1", "evaluator.max_accuracy_drop=0.02")
 
     outcome = finished.outcome
-    assert _nodes(finished, NodeStatus.RAN) == {"Trainer", "Baseline", "Evaluator", "Pusher"}
+    assert _nodes(finished, NodeStatus.RAN) == {
+        "Trainer",
+        "Baseline",
+        "Evaluator",
+        "Canary",
+        "Pusher",
+    }
     assert outcome.baseline_accuracy == pytest.approx(first[0].outcome.accuracy)
     drop = first[0].outcome.accuracy - outcome.accuracy
     [miss] = outcome.misses
