@@ -49,6 +49,12 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._handlers = handlers
         self._metrics = metrics
         self._bytes_in_flight = 0
+        self._calls = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is being answered."""
+        return self._calls > 0
 
     async def Predict(self, request: PredictRequest, context: Context) -> PredictResponse:  # noqa: N802, D102
         return await self._answer("Predict", request, context, self._handlers.predict)
@@ -83,6 +89,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         started = time.monotonic()
         size = request.ByteSize()
         code = grpc.StatusCode.OK
+        self._calls += 1
         self._bytes_in_flight += size
         try:
             if self._bytes_in_flight > max(_MAX_BYTES_IN_FLIGHT, size):
@@ -98,6 +105,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             code = error.code if isinstance(error, ServingError) else grpc.StatusCode.INTERNAL
             await _abort(context, error)
         finally:
+            self._calls -= 1
             self._bytes_in_flight -= size
             self._metrics.request_finished(
                 _model_of(request), method, "GRPC", code, time.monotonic() - started

@@ -37,8 +37,14 @@ logger = logging.getLogger(__name__)
 _GRACE_S = 30.0
 """How long calls that have begun may take once the server is told to stop."""
 
+_LAST_WORDS_S = 2.0
+"""How long requests and answers may be under way when no call runs any more. gRPC would wait for
+20 seconds where a client neither calls nor hangs up."""
+
 _MAX_REST_BODY_BYTES = 32 * 1024 * 1024
 """Lower than gRPC's: numbers in JSON take many times their size while they are read."""
+
+_LOOK_S = 0.05
 
 _METRICS_PATH = "/monitoring/prometheus/metrics"
 
@@ -116,9 +122,8 @@ async def _start_grpc(
     options: ServerOptions, core: ServerCore, handlers: Handlers, metrics: Metrics
 ) -> Callable[[], Awaitable[None]]:
     server = grpc.aio.server(interceptors=[ReadableRequests()], options=options.channel_arguments)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(handlers, metrics), server
-    )
+    predictions = PredictionService(handlers, metrics)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(predictions, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(handlers, core), server)
     health = aio_health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
@@ -138,7 +143,11 @@ async def _start_grpc(
 
     async def stop() -> None:
         await health.enter_graceful_shutdown()
-        await server.stop(_GRACE_S)
+        stopping = asyncio.create_task(server.stop(_GRACE_S))
+        while predictions.busy and not stopping.done():
+            await asyncio.sleep(_LOOK_S)
+        await server.stop(_LAST_WORDS_S)
+        await stopping
 
     return stop
 

@@ -146,7 +146,8 @@ def test_model_that_answers_anything_with_anything_is_refused(try_out: Try) -> N
     blessing = try_out(Careless())
 
     differing, *hostile = _found(blessing)["misses"]
-    assert "answers to 4 of 4 eval pictures differ from the model's own by up to 0." in differing
+    # Not of how many: chance may repeat itself.
+    assert "of 4 eval pictures differ from the model's own by up to 0." in differing
     assert "the model server gives an answer to text where INVALID_ARGUMENT is right" in hostile
     assert any("declares 900 megapixels" in miss for miss in hostile)
     assert not _is_blessed(blessing)

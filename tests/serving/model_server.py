@@ -56,7 +56,12 @@ def running(
     """Starts a server with `flags` and stops it in the end."""
     port, rest_port = free_port(), free_port() if rest else 0
     process = start(f"--port={port}", f"--rest_api_port={rest_port}", *flags)
-    options = [("grpc.max_send_message_length", -1)]
+    options = [
+        ("grpc.max_send_message_length", -1),
+        # The first attempts find nobody there; the pauses after them would grow to minutes.
+        ("grpc.max_reconnect_backoff_ms", 200),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+    ]
     target = f"localhost:{port}"
     channel = (
         grpc.insecure_channel(target, options)
