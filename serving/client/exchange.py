@@ -26,7 +26,7 @@ from serving.client.tensors import (
 )
 
 _SIGNATURE = "serving_default"
-_MAX_REQUEST_BYTES = 64 << 20  # a batch of larger pictures is sent in parts
+_MAX_REQUEST_BYTES = 31 << 20  # a batch of larger pictures is sent in parts
 _STATES = {10: "START", 20: "LOADING", 30: "AVAILABLE", 40: "UNLOADING", 50: "END"}
 _NODE = re.compile(r"\{\{function_node [^}]*\}\}|\[\[\{\{node.*", re.DOTALL)
 _NO_SUCH_LABEL = "servable version label"  # TensorFlow Serving refuses one as INVALID_ARGUMENT

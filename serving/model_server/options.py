@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import Self
 
-MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 """Longest request. TensorFlow Serving takes two gigabytes, which lets a handful of callers fill
 the memory; `--grpc_channel_arguments=grpc.max_receive_message_length=N` raises it here as there."""
 

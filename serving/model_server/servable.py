@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,6 +121,7 @@ class Servable:
         self._tensors.clear()
         del self._session
         gc.collect()  # a graph is full of cycles
+        _return_freed_memory()
 
     def _tensor(self, name: str) -> tf.Tensor:
         tensor = self._tensors.get(name)
@@ -127,6 +130,12 @@ class Servable:
                 tensor = self._session.graph.get_tensor_by_name(name)
                 self._tensors[name] = tensor
         return tensor
+
+
+def _return_freed_memory() -> None:
+    """Has the C library give back what it holds for later: a model is a good part of a process."""
+    with suppress(AttributeError):  # glibc alone has it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _type_name(dtype: tf.DType) -> str:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as aio_health
 from grpc_reflection.v1alpha import reflection
-from tensorflow_serving.apis import (
-    model_service_pb2,
-    model_service_pb2_grpc,
-    prediction_service_pb2,
-    prediction_service_pb2_grpc,
-)
+from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from serving.model_server.config_protos import MonitoringConfig, SSLConfig
@@ -48,13 +45,8 @@ _LOOK_S = 0.05
 
 _METRICS_PATH = "/monitoring/prometheus/metrics"
 
-_SERVICES = [
-    service.DESCRIPTOR.services_by_name[name].full_name
-    for service, name in (
-        (prediction_service_pb2, "PredictionService"),
-        (model_service_pb2, "ModelService"),
-    )
-]
+_SERVICES = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
+_SERVICE_MODULES = ("prediction_service_pb2", "model_service_pb2")
 
 
 async def serve(options: ServerOptions) -> None:
@@ -128,6 +120,7 @@ async def _start_grpc(
     health = aio_health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = [health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
+    _register_services()
     reflection.enable_server_reflection([*_SERVICES, *names], server)
     credentials = _credentials(options)
     addresses = [f"0.0.0.0:{options.port}"] if options.port else []
@@ -150,6 +143,17 @@ async def _start_grpc(
         await stopping
 
     return stop
+
+
+def _register_services() -> None:
+    """Makes the services' descriptors known, for reflection.
+
+    Their generated modules were made for an older protobuf: with a newer one they fail, but only
+    after they have registered what is wanted of them.
+    """
+    for module in _SERVICE_MODULES:
+        with suppress(AttributeError):
+            importlib.import_module(f"tensorflow_serving.apis.{module}")
 
 
 def _listen(

@@ -15,7 +15,7 @@ from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto
 from serving.model_server.errors import invalid_argument
 
 MAX_EXPANDED_BYTES = 64 * 1024 * 1024
-"""A request may send one value that stands for many; this is how much that may come to."""
+"""A few bytes of a request may stand for many; this is how much they may come to."""
 
 _STRING_BYTES = 24
 """What a string takes in a tensor beside its characters; TensorFlow says 0."""
@@ -79,8 +79,8 @@ def _string_array(proto: TensorProto, sizes: list[int], count: int) -> NDArray[A
     if len(values) > count or (proto.tensor_content and not values):
         raise ValueError("more values than the shape has room for")
     last = values[-1] if values else b""
-    if (count - len(values)) * (_STRING_BYTES + len(last)) > MAX_EXPANDED_BYTES:
-        raise ValueError("one value stands for too many")
+    if count * _STRING_BYTES + (count - len(values)) * len(last) > MAX_EXPANDED_BYTES:
+        raise ValueError("too many values, or one that stands for too many")
     array = np.empty(count, dtype=object)
     array[: len(values)] = values
     array[len(values) :] = last

@@ -267,10 +267,11 @@ def test_wrong_options_are_one_clear_line(
 
 def test_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
-        taken.bind(("localhost", 0))
+        taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        _assert_fails(tmp_path, ("--port", port), f"Port {port} is in use. Name another with")
+        arguments = ("--host", "127.0.0.1", "--port", port)
+        _assert_fails(tmp_path, arguments, f"Port {port} is in use. Name another with")
 
 
 def _assert_fails(cwd: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -11,6 +11,9 @@ from tensorflow_serving.apis.input_pb2 import Input
 from serving.model_server.errors import invalid_argument
 from serving.model_server.tensors import MAX_EXPANDED_BYTES
 
+_EXAMPLE_BYTES = 200
+"""What an example takes beside its content while it is taken out of its request."""
+
 
 def serialized_examples(examples: Input) -> NDArray[Any]:
     """Returns the examples `(batch,)`, serialized, each behind the context they have in common.
@@ -29,10 +32,10 @@ def serialized_examples(examples: Input) -> NDArray[Any]:
         context, found = b"", examples.example_list.examples
     if not found:
         raise invalid_argument("Input is empty.")
-    if len(context) * len(found) > MAX_EXPANDED_BYTES:
+    if (len(context) + _EXAMPLE_BYTES) * len(found) > MAX_EXPANDED_BYTES:
         raise invalid_argument(
-            f"A context of {len(context)} bytes for each of {len(found)} examples comes to more "
-            f"than {MAX_EXPANDED_BYTES} bytes."
+            f"Input has {len(found)} examples with a context of {len(context)} bytes, which would "
+            f"come to more than {MAX_EXPANDED_BYTES} bytes."
         )
     array = np.empty(len(found), dtype=object)
     array[:] = [context + example.SerializeToString() for example in found]
