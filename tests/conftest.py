@@ -4,6 +4,9 @@ import os
 
 # Before TensorFlow is imported anywhere: its start-up notes would drown the tests' own output.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Before gRPC is: a test that has a server of its own and starts a child must not have gRPC meddle
+# with the fork, which kills some children before they have begun.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 
 import numpy as np
 import pytest
