@@ -9,11 +9,17 @@ import pipeline.commands.serve
 import pipeline.commands.predict
 import pipeline.commands.demo
 import pipeline.commands.compare
+import pipeline.commands.compile
+import pipeline.commands.rehearse
+import pipeline.commands.submit
+import pipeline.commands.runs
+import pipeline.commands.logs
 import pipeline.commands.convert
 import pipeline.commands.sample
 import pipeline.commands.models
 import pipeline.commands.settings
-import pipeline.commands.tensorboard  # noqa: F401
+import pipeline.commands.tensorboard
+import pipeline.commands.image  # noqa: F401
 
 # isort: on
 from pipeline.commands.app import app

@@ -9,6 +9,7 @@ from typing_extensions import Self
 
 from datasets.options import ConvertOptions
 from pipeline.check_tuner import tuner_mistakes
+from pipeline.kubeflow.config import KubeflowConfig
 from trainer.config import TrainerConfig
 from trainer.settings import Settings, TransformConfig
 from trainer.tuner_config import TunerConfig
@@ -102,6 +103,8 @@ class Config(Settings):
     """The trial in a model server."""
     pusher: PusherConfig = PusherConfig()
     """Where blessed models go."""
+    kubeflow: KubeflowConfig = KubeflowConfig()
+    """How the pipeline runs on a cluster."""
 
     @model_validator(mode="after")
     def _search_is_possible(self) -> Self:

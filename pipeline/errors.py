@@ -23,3 +23,16 @@ class RunFailedError(UserError):
         self.node_id = node_id
         self.reason = reason
         self.log_path = log_path
+
+
+def root_cause(error: BaseException) -> str:
+    """Finds the first cause, and shortens what libraries made of it to a line or two."""
+    cause: BaseException = error
+    while deeper := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__):
+        cause = deeper
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    if not lines:
+        return type(cause).__name__
+    # Our own errors are whole sentences; of a foreign one the kind is half the information.
+    ours = type(cause).__module__.partition(".")[0] in ("components", "trainer", "pipeline")
+    return lines[0] if ours else f"{type(cause).__name__}: {lines[0]}"

@@ -12,7 +12,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.names import CANARY_RESULT_FILE, NO_VERSION, TENSORFLOW_SERVING
+from components.names import (
+    CANARY_RESULT_FILE,
+    NEWEST_VERSION,
+    NO_VERSION,
+    TENSORFLOW_SERVING,
+)
 from datasets.dataset import SCHEMA_FILE, Dataset
 from pipeline.config import Config
 from pipeline.errors import UserError
@@ -109,6 +114,40 @@ def make_plan(config: Config, dataset: Dataset) -> Plan:
     )
 
 
+def plan_for_cluster(config: Config) -> Plan:
+    """Plans without a look at records or push destination: those are on the cluster.
+
+    What depends on the records is completed by the steps, once they see them.
+
+    Args:
+        config: the run's configuration, whose root and push destination are the cluster's.
+    """
+    data_path = Path(config.kubeflow.data if config.kubeflow.data.startswith("/") else "/records")
+    schema_file = config.data.curated_schema or data_path / SCHEMA_FILE
+    fold = config.data.fold
+    transform_code, trainer_code = _hash_code(_TRANSFORM_CODE), _hash_code(_TRAINER_CODE)
+    recipe = _hash(
+        config.transform.model_dump_json(),
+        config.trainer.model_dump_json(),
+        config.tuner.model_dump_json() if config.tuner else "",
+        trainer_code,
+    )
+    return Plan(
+        data_path=data_path,
+        splits={"train": "train/*", "eval": "eval/*"} if fold is None else _fold_splits(fold),
+        schema_file=None if config.data.infer_schema else schema_file,
+        schema_fingerprint="",
+        transform_code=transform_code,
+        trainer_code=trainer_code,
+        data="",
+        canary_code=_hash_code(_CANARY_CODE),
+        canary_attempt=0,
+        recipe=recipe,
+        work_dir=Path(config.kubeflow.checkpoints) / config.name / recipe,
+        baseline_version=NEWEST_VERSION,
+    )
+
+
 def _schema_file(config: Config, dataset: Dataset) -> Path:
     path = config.data.curated_schema or dataset.path / SCHEMA_FILE
     if not path.is_file():
@@ -154,6 +193,10 @@ def _splits(config: Config, dataset: Dataset) -> dict[str, str]:
     fold = fold or 0
     if fold >= len(names):
         raise UserError(f"data.fold is {fold}, but the records have folds 0 to {len(names) - 1}.")
+    return _fold_splits(fold)
+
+
+def _fold_splits(fold: int) -> dict[str, str]:
     return {"train": f"fold-[!{fold}]/*", "eval": f"fold-{fold}/*"}
 
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from pipeline.config import Config
 from pipeline.data import find_records
 from pipeline.display import RunDisplay
-from pipeline.errors import RunFailedError, UserError
+from pipeline.errors import RunFailedError, UserError, root_cause
 from pipeline.lock import only_run_below
 from pipeline.nodes import NodeFailedError
 from pipeline.plan import Plan, make_plan
@@ -81,7 +81,7 @@ def _run_logged(config: Config, plan: Plan, display: RunDisplay, log_path: Path)
         runner.run(dag)
     except NodeFailedError as error:
         logging.exception("The run failed")
-        raise RunFailedError(error.node_id, _root_cause(error), log_path) from None
+        raise RunFailedError(error.node_id, root_cause(error), log_path) from None
     outcome = read_outcome(runner.outputs)
     if outcome.pushed_path and not outcome.pushed_path.is_dir():
         raise UserError(
@@ -113,19 +113,6 @@ def _quieten_libraries() -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
-
-
-def _root_cause(error: BaseException) -> str:
-    """Finds the first cause, and shortens what libraries made of it to a line or two."""
-    cause: BaseException = error
-    while deeper := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__):
-        cause = deeper
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-    if not lines:
-        return type(cause).__name__
-    # Our own errors are whole sentences; of a foreign one the kind is half the information.
-    ours = type(cause).__module__.partition(".")[0] in ("components", "trainer", "pipeline")
-    return lines[0] if ours else f"{type(cause).__name__}: {lines[0]}"
 
 
 def _new_log(root: Path) -> Path:

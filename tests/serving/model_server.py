@@ -69,7 +69,7 @@ def running(
         else grpc.secure_channel(target, credentials, options)
     )
     try:
-        _wait_until_serving(process, channel)
+        _wait_until_serving(process, channel, port)
         yield Server(process, channel, port, rest_port)
     finally:
         channel.close()
@@ -87,16 +87,19 @@ def start(*flags: str) -> subprocess.Popen[str]:
     )
 
 
-def _wait_until_serving(process: subprocess.Popen[str], channel: grpc.Channel) -> None:
+def _wait_until_serving(process: subprocess.Popen[str], channel: grpc.Channel, port: int) -> None:
     health = health_pb2_grpc.HealthStub(channel)
     until = time.monotonic() + _START_S
     while time.monotonic() < until:
         if process.poll() is not None:
             raise AssertionError(process.communicate()[1])
         try:
+            # Before gRPC tries: with TLS, a channel that was refused at first may find its next
+            # handshakes stuck, each for twenty seconds.
+            socket.create_connection(("localhost", port), 2).close()
             health.Check(health_pb2.HealthCheckRequest(), timeout=2)
             return
-        except grpc.RpcError:
+        except (grpc.RpcError, OSError):
             time.sleep(0.2)
     raise AssertionError("the server does not answer")
 

@@ -256,7 +256,7 @@ def test_batch_of_large_pictures_passes(
     predictions = predict(options, [twelve_mb] * 7)
 
     assert [prediction.error for prediction in predictions] == [None] * 7
-    assert peer.batch_sizes == [5, 2]
+    assert peer.batch_sizes == [2, 2, 2, 1]
 
 
 def test_unix_socket(predict: Predict, tmp_path: Path) -> None:

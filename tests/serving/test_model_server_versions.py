@@ -210,13 +210,13 @@ def test_batches_are_bounded_and_bad_examples_fail_alone(tmp_path: Path) -> None
         assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert caught.value.details() == "Task size 5 is larger than maximum input batch size 4"
 
-        busy = predict.future(spin_request(600), 60)
+        busy = predict.future(spin_request(2000), 60)
         time.sleep(0.5)  # the one thread is at work
         waiting = [predict.future(spin_request(n), 60) for n in range(20)]
         results = [call.exception() or call.result() for call in waiting]
         refused = [result for result in results if isinstance(result, grpc.RpcError)]
         answered = [result for result in results if not isinstance(result, grpc.RpcError)]
-        assert busy.result().outputs["n"].int_val[0] == 601
+        assert busy.result().outputs["n"].int_val[0] == 2001
         assert len(answered) == 8  # two batches of four
         assert sorted(answer.outputs["n"].int_val[0] for answer in answered) == list(range(1, 9))
         for error in refused:

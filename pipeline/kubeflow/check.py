@@ -1,0 +1,181 @@
+"""What open-source Kubeflow Pipelines would refuse in a package, or quietly not do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.kubeflow.package import Package
+from pipeline.kubeflow.uris import is_object_store
+
+_SCHEMA_VERSION = "2.1.0"
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_LONGEST_NAME = 128
+_LONGEST_ARGUMENT = 128 * 1024  # bytes: the kernel's limit of a single argument
+_ROOM_FOR_INPUT = 32 * 1024  # bytes: what {{$}} may come to beside the constants in it
+_PLACEHOLDER = "{{$}}"
+# Of kfp-kubernetes' message KubernetesExecutorConfig. The version that Python 3.10 can have knows
+# the first four alone.
+_KUBERNETES_FIELDS = frozenset(
+    {
+        "secretAsVolume", "secretAsEnv", "pvcMount", "nodeSelector", "podMetadata",
+        "imagePullSecret", "imagePullPolicy", "configMapAsVolume", "configMapAsEnv",
+        "activeDeadlineSeconds", "fieldPathAsEnv", "tolerations", "genericEphemeralVolume",
+        "nodeAffinity", "podAffinity", "enabledSharedMemory", "emptyDirMounts", "securityContext",
+    }
+)  # fmt: skip
+_UNSUPPORTED = {
+    "resolver": "a Resolver, such as finds the last blessed model,",
+    "customJob": "a custom job of Google's service",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong with a package."""
+
+    where: str
+    """The part of the package."""
+    what: str
+    """What is wrong there, what would become of it, and what to do."""
+
+    def __str__(self) -> str:
+        """Says it in a line."""
+        return f"{self.where}: {self.what}"
+
+
+def check_package(package: Package) -> list[Finding]:
+    """Lists what a cluster would refuse or not do.
+
+    Args:
+        package: a compiled pipeline, by whomever it was compiled.
+    """
+    return [
+        *_check_heading(package),
+        *_check_components(package),
+        *_check_tasks(package),
+        *_check_kubernetes(package),
+    ]
+
+
+def _check_heading(package: Package) -> Iterator[Finding]:
+    version = package.pipeline.get("schemaVersion")
+    if version != _SCHEMA_VERSION:
+        yield Finding(
+            "schemaVersion",
+            f"it is {version}, and the backend takes {_SCHEMA_VERSION} alone. TFX writes that with "
+            "use_pipeline_spec_2_1=True.",
+        )
+    if not _NAME.fullmatch(package.name) or len(package.name) > _LONGEST_NAME:
+        yield Finding(
+            "pipelineInfo.name",
+            f"'{package.name}' is refused: up to {_LONGEST_NAME} lower-case letters, digits, '-' "
+            "and '.', of which the first and the last are letters or digits.",
+        )
+    root = package.pipeline.get("defaultPipelineRoot", "")
+    if root and not is_object_store(root):
+        yield Finding(
+            "defaultPipelineRoot",
+            f"'{root}' is no place in an object store: minio://, s3:// or gs://.",
+        )
+    for name, spec in package.parameters.items():
+        if "parameterType" not in spec:
+            yield Finding(
+                f"parameter {name}", "it has no parameterType: 'type' belongs to schema 2.0."
+            )
+
+
+def _check_components(package: Package) -> Iterator[Finding]:
+    executors = package.pipeline["deploymentSpec"].get("executors", {})
+    for name, component in package.pipeline.get("components", {}).items():
+        label = component.get("executorLabel")
+        if label is not None and label not in executors:
+            yield Finding(f"component {name}", f"its executor '{label}' is not in the package.")
+    for label, executor in executors.items():
+        kinds = set(executor)
+        if not kinds & {"container", "importer"}:
+            kind = next(iter(kinds), "nothing")
+            yield Finding(
+                f"executor {label}",
+                f"it is {_UNSUPPORTED.get(kind, f'of the kind {kind}')}, and the backend runs "
+                "containers and importers alone: it refuses the whole pipeline.",
+            )
+        elif "container" in kinds:
+            yield from _check_container(label, executor["container"])
+
+
+def _check_container(label: str, container: dict[str, Any]) -> Iterator[Finding]:
+    where = f"executor {label}"
+    if not container.get("image"):
+        yield Finding(where, "it names no image.")
+    if not container.get("command"):
+        yield Finding(
+            where, "it names no command: the launcher does not know the image's own entry point."
+        )
+    if "lifecycle" in container:
+        yield Finding(
+            where,
+            "its lifecycle.preCacheCheck is ignored by the backend: the driver in it does not run.",
+        )
+    for argument in (*container.get("command", ()), *container.get("args", ())):
+        size = len(argument.encode()) + (_ROOM_FOR_INPUT if _PLACEHOLDER in argument else 0)
+        if size > _LONGEST_ARGUMENT:
+            yield Finding(
+                where,
+                f"an argument of {len(argument.encode()):,} bytes is more than the kernel takes "
+                f"({_LONGEST_ARGUMENT:,}).",
+            )
+
+
+def _check_tasks(package: Package) -> Iterator[Finding]:
+    tasks = package.pipeline["root"].get("dag", {}).get("tasks", {})
+    components = package.pipeline.get("components", {})
+    for name, task in tasks.items():
+        where = f"task {name}"
+        if task.get("componentRef", {}).get("name") not in components:
+            yield Finding(where, "its component is not in the package.")
+        constants = 0
+        for key, source in task.get("inputs", {}).get("parameters", {}).items():
+            value = source.get("runtimeValue", {})
+            if "constantValue" in value:
+                yield Finding(
+                    where,
+                    f"its input {key} is a constantValue of schema 2.0; {_SCHEMA_VERSION} calls it "
+                    "constant.",
+                )
+            constants += len(str(value.get("constant", "")).encode())
+            parameter = source.get("componentInputParameter")
+            if parameter is not None and parameter not in package.parameters:
+                yield Finding(
+                    where, f"its input {key} is the parameter {parameter}, which there is not."
+                )
+        if constants + _ROOM_FOR_INPUT > _LONGEST_ARGUMENT:
+            yield Finding(
+                where,
+                f"its constants come to {constants:,} bytes, which {_PLACEHOLDER} puts into one "
+                f"argument: the kernel takes {_LONGEST_ARGUMENT:,}, with the artifacts' places.",
+            )
+        for upstream in task.get("dependentTasks", ()):
+            if upstream not in tasks:
+                yield Finding(where, f"it waits for {upstream}, which is not in the package.")
+
+
+def _check_kubernetes(package: Package) -> Iterator[Finding]:
+    platforms = package.platform.get("platforms", {})
+    for name in platforms:
+        if name != "kubernetes":
+            yield Finding("platform spec", f"the backend does not know the platform '{name}'.")
+    executors = package.pipeline["deploymentSpec"].get("executors", {})
+    asked = platforms.get("kubernetes", {}).get("deploymentSpec", {}).get("executors", {})
+    for label, config in asked.items():
+        where = f"platform spec of {label}"
+        if label not in executors:
+            yield Finding(where, "there is no such executor: nobody would read it.")
+        unknown = sorted(set(config) - _KUBERNETES_FIELDS)
+        if unknown:
+            yield Finding(where, f"the backend knows no {', '.join(unknown)}, and refuses it.")
+        paths = [mount.get("mountPath") for mount in config.get("pvcMount", ())]
+        for path in sorted({path for path in paths if paths.count(path) > 1}):
+            yield Finding(where, f"two volumes are mounted at {path}: the pod is refused.")

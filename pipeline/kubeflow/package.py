@@ -1,0 +1,88 @@
+"""A compiled pipeline: what is uploaded to Kubeflow, two YAML documents in one file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.errors import UserError
+
+
+@dataclass(frozen=True)
+class Package:
+    """A pipeline spec, and what it asks of Kubernetes beside."""
+
+    pipeline: dict[str, Any]
+    """Message PipelineSpec in its JSON form."""
+    platform: dict[str, Any]
+    """Message PlatformSpec in its JSON form; empty where there is none."""
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+        return str(self.pipeline.get("pipelineInfo", {}).get("name", ""))
+
+    @property
+    def parameters(self) -> dict[str, dict[str, Any]]:
+        """The pipeline's parameters, by name: type, default and description."""
+        inputs = self.pipeline.get("root", {}).get("inputDefinitions", {})
+        return dict(inputs.get("parameters", {}))
+
+    def kubernetes(self, executor_label: str) -> dict[str, Any]:
+        """Returns what an executor asks of Kubernetes: message KubernetesExecutorConfig."""
+        platform = self.platform.get("platforms", {}).get("kubernetes", {})
+        return dict(platform.get("deploymentSpec", {}).get("executors", {}).get(executor_label, {}))
+
+
+def write_package(package: Package, path: Path) -> None:
+    """Writes a package; the same one gives the same bytes.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    documents = [package.pipeline, *([package.platform] if package.platform else [])]
+    text = yaml.safe_dump_all(documents, sort_keys=True, width=100, allow_unicode=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_heading(package) + text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def load_package(path: Path) -> Package:
+    """Reads a compiled pipeline, by whomever it was compiled.
+
+    Raises:
+        UserError: there is none, or it is no compiled pipeline.
+    """
+    try:
+        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise UserError(f"There is no {path}. 'dogbreed compile -o {path}' makes it.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}.") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}.") from None
+    if not documents or not all(isinstance(each, dict) for each in documents):
+        raise UserError(f"{path} is no compiled pipeline: a YAML mapping is expected.")
+    pipeline, *others = documents
+    if "pipelineSpec" in pipeline:  # a PipelineJob, which TFX writes as JSON
+        pipeline = pipeline["pipelineSpec"]
+    if "root" not in pipeline or "deploymentSpec" not in pipeline:
+        raise UserError(f"{path} is no compiled pipeline: it has no root or no deploymentSpec.")
+    return Package(pipeline, others[0] if others else {})
+
+
+def _heading(package: Package) -> str:
+    lines = [
+        f"# {package.name}: compiled by 'dogbreed compile' for Kubeflow Pipelines.",
+        "# Inputs:",
+    ]
+    for name, spec in sorted(package.parameters.items()):
+        lines.append(
+            f"#   {name}: {spec.get('description', '')} [Default: {spec['defaultValue']!r}]"
+        )
+    return "\n".join(lines) + "\n"

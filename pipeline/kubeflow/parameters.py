@@ -1,0 +1,122 @@
+"""What users change between runs: the pipeline's parameters, and the steps that read them.
+
+TFX's RuntimeParameter can stand for a whole property of a node, but most of these sit inside a
+property that is JSON. So each is passed to its steps as a parameter of its own, and the step puts
+it where it belongs (`pipeline.kubeflow.apply_parameters`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.config import Config
+
+PREFIX = "pipeline_"
+"""Begins the name of every input that a step has beside TFX's own."""
+BOUNDS = PREFIX + "bounds"
+"""Input of Evaluator: the configured bounds as JSON, which parameters change."""
+DATA_FINGERPRINT = "data_fingerprint"
+"""Output parameter of ImportExampleGen, which identifies the records for Tuner and Trainer."""
+RECORDS_INPUT = PREFIX + "records"
+"""Input artifact of the steps that read records, where those come from an object store."""
+DATA = "data"
+"""Parameter: where the records are."""
+PUSH_DESTINATION = "push_destination"
+"""Parameter: the folder that the model server watches."""
+
+TRAINING_STEPS = ("Tuner", "Trainer")
+"""Nodes that train."""
+_TYPES = {str: "STRING", int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE"}
+
+
+@dataclass(frozen=True)
+class PipelineParameter:
+    """One parameter of the pipeline."""
+
+    name: str
+    """As users see it."""
+    default: str | int | float
+    """Its value where a run gives none."""
+    description: str
+    """What it means, for people."""
+    steps: tuple[str, ...]
+    """Nodes that read it."""
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The parameter as the pipeline's own input."""
+        return {
+            **self.type_spec,
+            "defaultValue": self.default,
+            "description": self.description,
+            "isOptional": True,
+        }
+
+    @property
+    def type_spec(self) -> dict[str, Any]:
+        """The parameter as a step's input."""
+        return {"parameterType": _TYPES[type(self.default)]}
+
+
+def parameters_of(config: Config) -> list[PipelineParameter]:
+    """Lists the parameters that a pipeline has, with defaults from its configuration.
+
+    Args:
+        config: the run's configuration, whose push destination is the cluster's.
+    """
+    data_readers = ["ImportExampleGen"]
+    if not config.data.infer_schema and config.data.curated_schema is None:
+        data_readers.append("CuratedSchema")
+    bounds = config.evaluator
+    parameters = [
+        PipelineParameter(
+            DATA,
+            config.kubeflow.data,
+            "Records that 'dogbreed convert' wrote.",
+            tuple(data_readers),
+        ),
+        PipelineParameter(
+            "data_version",
+            "",
+            "Any word; another one makes a cached run look at the records anew.",
+            tuple(data_readers),
+        ),
+        PipelineParameter(
+            "epochs", config.trainer.epochs, "Passes over the train split.", TRAINING_STEPS
+        ),
+        PipelineParameter(
+            "learning_rate",
+            float(config.trainer.learning_rate),
+            "Peak learning rate.",
+            TRAINING_STEPS,
+        ),
+        PipelineParameter(
+            "min_accuracy",
+            float(bounds.min_accuracy),
+            "Lower bound of the accuracy over the eval split.",
+            ("Evaluator",),
+        ),
+        PipelineParameter(
+            "min_top_5_accuracy",
+            float(bounds.min_top_5_accuracy),
+            "Lower bound of the top-5 accuracy over the eval split.",
+            ("Evaluator",),
+        ),
+        PipelineParameter(
+            "max_accuracy_drop",
+            float(bounds.max_accuracy_drop),
+            "How much lower than the served model's the accuracy may be.",
+            ("Evaluator",),
+        ),
+    ]
+    if config.pusher.enabled:
+        parameters.append(
+            PipelineParameter(
+                PUSH_DESTINATION,
+                str(config.push_path),
+                "Folder that the model server watches.",
+                ("Baseline", "Pusher"),
+            )
+        )
+    return parameters

@@ -1,0 +1,117 @@
+"""What each step asks of Kubernetes: the second document of a package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.kubeflow.config import KubeflowConfig, PodConfig, StepName, VolumeConfig
+from pipeline.kubeflow.quantity import amount_of
+from pipeline.kubeflow.uris import is_object_store
+
+_GIGABYTE = 1e9
+_DATA_READERS = {"ImportExampleGen", "CuratedSchema"}
+
+
+def resources_of(pod: PodConfig) -> dict[str, Any]:
+    """Writes processor, memory and GPUs as message ResourceSpec.
+
+    Cores and gigabytes are numbers, in the fields that every version of the backend reads.
+    """
+    resources: dict[str, Any] = {
+        "cpuRequest": amount_of(pod.cpu_request),
+        "cpuLimit": amount_of(pod.cpu_limit),
+        "memoryRequest": amount_of(pod.memory_request) / _GIGABYTE,
+        "memoryLimit": amount_of(pod.memory_limit) / _GIGABYTE,
+    }
+    if pod.gpus:
+        resources["accelerator"] = {"type": pod.gpu_type, "count": str(pod.gpus)}
+    return resources
+
+
+def retry_policy_of(pod: PodConfig) -> dict[str, Any]:
+    """Writes retries as message RetryPolicy."""
+    return {
+        "maxRetryCount": pod.retries,
+        "backoffDuration": f"{pod.backoff_s}s",
+        "backoffFactor": pod.backoff_factor,
+    }
+
+
+def kubernetes_of(config: KubeflowConfig, step: StepName, pipeline_name: str) -> dict[str, Any]:
+    """Writes the rest as message KubernetesExecutorConfig.
+
+    Args:
+        config: the cluster's settings.
+        step: the node.
+        pipeline_name: becomes a label of the pod.
+    """
+    pod = config.pod_of(step)
+    labels = {
+        "app.kubernetes.io/name": "dogbreed",
+        "app.kubernetes.io/part-of": pipeline_name,
+        "app.kubernetes.io/component": step.lower(),
+        **_pairs(pod.labels),
+    }
+    written: dict[str, Any] = {"podMetadata": {"labels": labels}}
+    if pod.node_selector:
+        written["nodeSelector"] = {"labels": _pairs(pod.node_selector)}
+    if pod.tolerations:
+        written["tolerations"] = [_toleration(taint) for taint in pod.tolerations]
+    if pod.shared_memory:
+        written["emptyDirMounts"] = [
+            {
+                "volumeName": "shared-memory",
+                "mountPath": "/dev/shm",
+                "medium": "Memory",
+                "sizeLimit": pod.shared_memory,
+            }
+        ]
+    if pod.time_limit_s is not None:
+        written["activeDeadlineSeconds"] = str(pod.time_limit_s)
+    mounts = [
+        {
+            **_named("constant", "pvcNameParameter", claim),
+            "mountPath": volume.mount_path,
+            **({"subPath": volume.sub_path} if volume.sub_path else {}),
+        }
+        for claim, volume in config.volumes.items()
+        if step in (volume.steps or (step,)) and not _is_spared(volume, config)
+    ]
+    if mounts:
+        written["pvcMount"] = mounts
+    secrets = [
+        {
+            **_named("secretName", "secretNameParameter", name),
+            "keyToEnv": [
+                {"envVar": variable, "secretKey": key}
+                for variable, key in _pairs(secret.env).items()
+            ],
+        }
+        for name, secret in config.secrets.items()
+        if step in (secret.steps or (step,))
+    ]
+    if secrets:
+        written["secretAsEnv"] = secrets
+    return written
+
+
+def _is_spared(volume: VolumeConfig, config: KubeflowConfig) -> bool:
+    """Says whether a volume would only hold the records, which come from an object store."""
+    return is_object_store(config.data) and {*volume.steps} == _DATA_READERS
+
+
+def _named(old_field: str, field: str, name: str) -> dict[str, Any]:
+    """Names a claim or secret twice, for backends before 2.4 and after, as kfp-kubernetes does."""
+    return {old_field: name, field: {"runtimeValue": {"constant": name}}}
+
+
+def _pairs(written: tuple[str, ...]) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in written)
+
+
+def _toleration(taint: str) -> dict[str, str]:
+    label, _, effect = taint.rpartition(":")
+    key, equals, value = label.partition("=")
+    if not equals:
+        return {"key": key, "operator": "Exists", "effect": effect}
+    return {"key": key, "operator": "Equal", "value": value, "effect": effect}

@@ -1,0 +1,128 @@
+"""How artifacts pass from step to step on a cluster: through an object store.
+
+A folder stands for the store. As Kubeflow's launcher does, every input is copied to the step's own
+disk before it, every output to the store after it, and the step is told locations of the store.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.kubeflow.rehearsal.exchange import Artifact, Handover, Results, read_output
+from pipeline.kubeflow.rehearsal.tasks import Task
+from pipeline.kubeflow.uris import is_object_store, launcher_path
+
+DEFAULT_PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts"
+"""Where a cluster keeps artifacts that is not told otherwise."""
+
+_OUTPUT_FOLDER = "/tmp/kfp_outputs"  # paths of the launcher's own
+_OUTPUT_NAME = "output_metadata.json"
+_PARAMETER_FOLDER = "/tmp/kfp/outputs"
+_LAUNCHER_FOLDERS = ("/minio", "/s3", "/gcs", _OUTPUT_FOLDER, _PARAMETER_FOLDER)
+_LOGS = "executor-logs"
+
+
+class Bucket:
+    """An object store, and the launcher's way with it.
+
+    Args:
+        folder: stands for the store.
+        scratch: folder for the steps' own disks.
+        pipeline_root: location below which artifacts are kept.
+        pipeline_name: the pipeline.
+    """
+
+    def __init__(self, folder: Path, scratch: Path, pipeline_root: str, pipeline_name: str) -> None:
+        self._folder = folder
+        self._scratch = scratch
+        self._root = f"{pipeline_root.rstrip('/')}/{pipeline_name}/{uuid.uuid4()}"
+        self._ids = itertools.count(1)
+
+    def hand_over(
+        self, task: Task, parameters: Mapping[str, Any], inputs: Mapping[str, Artifact]
+    ) -> Handover:
+        """See `Exchange.hand_over`."""
+        disk = self._scratch / task.name
+        shutil.rmtree(disk, ignore_errors=True)
+        folders = {path: disk / path.lstrip("/") for path in _LAUNCHER_FOLDERS}
+        for folder in folders.values():
+            folder.mkdir(parents=True)
+        for artifact in inputs.values():
+            self._fetch(artifact["uri"], disk)
+        base = f"{self._root}/{task.node}/{uuid.uuid4()}"
+        outputs = {
+            key: {"type": declared["artifactType"], "uri": f"{base}/{key}"}
+            for key, declared in task.output_artifacts.items()
+        }
+        # The backend adds it where it publishes logs, which is the default.
+        outputs[_LOGS] = {"type": {"schemaTitle": "system.Artifact"}, "uri": f"{base}/{_LOGS}"}
+        for output in outputs.values():
+            path = disk / launcher_path(output["uri"]).lstrip("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+        executor_input = {
+            "inputs": {
+                "parameterValues": dict(parameters),
+                "artifacts": {key: {"artifacts": [each]} for key, each in inputs.items()},
+            },
+            "outputs": {
+                "artifacts": {
+                    key: {"artifacts": [{**each, "metadata": {}}]} for key, each in outputs.items()
+                },
+                "parameters": {
+                    key: {"outputFile": f"{_PARAMETER_FOLDER}/{key}"}
+                    for key in task.output_parameters
+                },
+                "outputFile": f"{_OUTPUT_FOLDER}/{_OUTPUT_NAME}",
+            },
+        }
+        return Handover(executor_input, folders[_OUTPUT_FOLDER] / _OUTPUT_NAME, folders)
+
+    def take_back(self, task: Task, handover: Handover) -> Results:
+        """See `Exchange.take_back`."""
+        results = read_output(task, handover)
+        disk = self._scratch / task.name
+        for artifact in results.artifacts.values():
+            source = disk / launcher_path(artifact["uri"]).lstrip("/")
+            if source.exists():  # the launcher warns of what is missing
+                _copy(source, Path(self.local_path(artifact["uri"])))
+        shutil.rmtree(disk)
+        # Known to later steps by the number that the metadata store gives them.
+        artifacts = {
+            key: {**artifact, "name": str(next(self._ids))}
+            for key, artifact in results.artifacts.items()
+        }
+        return Results(artifacts, results.parameters)
+
+    def imported(self, uri: str, artifact_type: dict[str, Any]) -> Artifact:
+        """See `Exchange.imported`."""
+        return {"name": str(next(self._ids)), "uri": uri, "type": artifact_type, "metadata": {}}
+
+    def local_path(self, uri: str) -> str:
+        """See `Exchange.local_path`."""
+        if not is_object_store(uri):
+            return uri
+        return str(self._folder / launcher_path(uri).lstrip("/"))
+
+    def put(self, uri: str, folder: Path) -> None:
+        """See `Exchange.put`."""
+        target = Path(self.local_path(uri))
+        shutil.rmtree(target, ignore_errors=True)
+        _copy(folder, target)
+
+    def _fetch(self, uri: str, disk: Path) -> None:
+        source = Path(self.local_path(uri))
+        if is_object_store(uri) and source.exists():
+            _copy(source, disk / launcher_path(uri).lstrip("/"))
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, target)

@@ -1,0 +1,140 @@
+"""What running a step comes to, whatever it runs in."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+from pipeline.kubeflow.rehearsal.tasks import Task
+from pipeline.kubeflow.step_lines import MILESTONE_LINE, PROGRESS_LINE, reason_in
+from trainer.progress import PROGRESS_LOGGER
+
+KILLED = 137
+"""Exit code of a process that was killed, by the kernel for want of memory or by hand."""
+TAIL_LINES = 12
+"""How many of the last lines of a step's log are kept to be shown."""
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A folder of this machine that a step sees."""
+
+    path: str
+    """Where the step sees it."""
+    folder: Path
+    """Where it is."""
+    read_only: bool = False
+    """Whether the step may only read it."""
+
+
+@dataclass(frozen=True)
+class StepEnd:
+    """How a step ended."""
+
+    exit_code: int
+    """Of its process."""
+    tail: tuple[str, ...]
+    """The last lines that it wrote."""
+    timed_out: bool = False
+    """Whether it was stopped at its time limit."""
+    out_of_memory: bool = False
+    """Whether the container engine says that memory was the reason."""
+
+
+class StepRunner(Protocol):
+    """Runs a step."""
+
+    name: str
+    """In what steps run, for people."""
+
+    def run(
+        self,
+        task: Task,
+        command: Sequence[str],
+        mounts: Sequence[Mount],
+        environment: Mapping[str, str],
+        log_path: Path,
+    ) -> StepEnd:
+        """Runs a step to its end.
+
+        Args:
+            task: the task.
+            command: of its container, arguments included.
+            mounts: folders that it sees.
+            environment: secrets that it sees.
+            log_path: file to append everything to that it writes.
+        """
+
+
+class StepFailedError(Exception):
+    """A step did not end well, however often it was tried.
+
+    Args:
+        node: the node.
+        reason: why, in words.
+        tail: the last lines that it wrote.
+    """
+
+    def __init__(self, node: str, reason: str, tail: Sequence[str]) -> None:
+        super().__init__(f"{node} failed: {reason}")
+        self.node = node
+        self.reason = reason
+        self.tail = tail
+
+
+class LogFollower:
+    """Writes a step's lines to its log and shows what it says of its progress.
+
+    Args:
+        log: the log.
+    """
+
+    def __init__(self, log: IO[str]) -> None:
+        self._log = log
+        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._progress = logging.getLogger(PROGRESS_LOGGER)
+
+    def take(self, line: str) -> None:
+        """Takes one line, with or without its end."""
+        line = line.rstrip("\r\n")
+        self._log.write(line + "\n")
+        self._log.flush()
+        for begin in (PROGRESS_LINE, MILESTONE_LINE):
+            if line.startswith(begin):
+                text = line.removeprefix(begin)
+                self._progress.info("%s", text, extra={"milestone": begin == MILESTONE_LINE})
+                return
+        if line.strip():
+            self._tail.append(line)
+
+    @property
+    def tail(self) -> tuple[str, ...]:
+        """The last lines, without those on progress."""
+        return tuple(self._tail)
+
+
+def why_failed(task: Task, end: StepEnd) -> str:
+    """Says in words why a step failed."""
+    said = reason_in(task.node, list(end.tail))
+    if end.timed_out:
+        return f"it was stopped at its time limit of {task.time_limit_s:g} s"
+    if end.out_of_memory:
+        return f"it ran out of memory: its limit is {_memory_limit(task)}"
+    if said is not None:
+        return said
+    if end.exit_code == KILLED:
+        return (
+            f"it was killed (exit code {KILLED}): there was not enough memory for it, or someone "
+            f"killed it. Its limit on a cluster is {_memory_limit(task)}"
+        )
+    last = end.tail[-1] if end.tail else "it said nothing"
+    return f"exit code {end.exit_code}: {last}"
+
+
+def _memory_limit(task: Task) -> str:
+    gigabytes = task.container.get("resources", {}).get("memoryLimit")
+    return "none" if gigabytes is None else f"{gigabytes:.1f} GB"

@@ -1,0 +1,231 @@
+"""The rehearsal's engine over small packages whose steps are shell commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.kubeflow.package import Package
+from pipeline.kubeflow.rehearsal.bucket import DEFAULT_PIPELINE_ROOT, Bucket
+from pipeline.kubeflow.rehearsal.child_processes import ChildProcesses
+from pipeline.kubeflow.rehearsal.engine import Engine
+from pipeline.kubeflow.rehearsal.exchange import LocalFolders
+from pipeline.kubeflow.rehearsal.options import RehearsalOptions, read_parameters
+from pipeline.kubeflow.rehearsal.steps import StepFailedError
+from pipeline.kubeflow.rehearsal.tasks import tasks_in_order
+from pipeline.nodes import NodeStatus
+from tests.kubeflow.watcher import Watcher
+
+MODEL_TYPE = {"artifactType": {"instanceSchema": "title: tfx.Model\ntype: object\n"}}
+SAY = """
+import json, os, pathlib, sys
+given = json.loads(sys.argv[1])
+mounts = json.loads(os.environ["DOGBREED_MOUNTS"])
+output_file = given["outputs"]["outputFile"]
+for path, folder in mounts.items():
+    if output_file.startswith(path):
+        output_file = output_file.replace(path, folder, 1)
+"""
+
+
+def _package(
+    script: str, *, retries: int = 0, kubernetes: dict[str, Any] | None = None, after: str = ""
+) -> Package:
+    """A task `first` that runs a Python script, and a task `second` that reads its output."""
+    components, executors, tasks = {}, {}, {}
+    for name, text in (("first", script), ("second", after)):
+        command = ["python", "-c", SAY + text, "{{$}}"]
+        executors[f"exec-{name}"] = {"container": {"image": "none", "command": command}}
+        components[f"comp-{name}"] = {
+            "executorLabel": f"exec-{name}",
+            "outputDefinitions": {"artifacts": {"model": MODEL_TYPE}},
+        }
+        tasks[name] = {
+            "componentRef": {"name": f"comp-{name}"},
+            "taskInfo": {"name": name},
+            "retryPolicy": {"maxRetryCount": retries},
+        }
+    tasks["second"]["inputs"] = {
+        "artifacts": {
+            "model": {"taskOutputArtifact": {"producerTask": "first", "outputArtifactKey": "model"}}
+        },
+        "parameters": {"word": {"componentInputParameter": "word"}},
+    }
+    parameters = {
+        "word": {"parameterType": "STRING", "defaultValue": "dog"},
+        "count": {"parameterType": "NUMBER_INTEGER", "defaultValue": 3},
+    }
+    platform = {"deploymentSpec": {"executors": {"exec-first": kubernetes or {}}}}
+    return Package(
+        {
+            "pipelineInfo": {"name": "small"},
+            "components": components,
+            "deploymentSpec": {"executors": executors},
+            "root": {"dag": {"tasks": tasks}, "inputDefinitions": {"parameters": parameters}},
+        },
+        {"platforms": {"kubernetes": platform}},
+    )
+
+
+WRITE_NOTHING = "pathlib.Path(output_file).write_text('{}')\n"
+
+
+@pytest.fixture
+def run_small(tmp_path: Path) -> Callable[..., tuple[Engine, Watcher]]:
+    """Runs a package with plain paths, or as on a cluster."""
+
+    def run(package: Package, *, like_cluster: bool = False) -> tuple[Engine, Watcher]:
+        watcher, options = Watcher(), RehearsalOptions(tmp_path)
+        exchange = (
+            Bucket(tmp_path / "bucket", tmp_path / "disks", DEFAULT_PIPELINE_ROOT, "small")
+            if like_cluster
+            else LocalFolders(tmp_path / "artifacts")
+        )
+        tasks = tasks_in_order(package)
+        secrets = frozenset(name for task in tasks for name in task.secrets)
+        engine = Engine(
+            package, options, exchange, ChildProcesses(secrets), watcher, tmp_path / "log"
+        )
+        engine.run(tasks)
+        return engine, watcher
+
+    return run
+
+
+RunSmall = Callable[..., tuple[Engine, Watcher]]
+
+
+def test_step_that_is_killed_once_is_tried_again(run_small: RunSmall, tmp_path: Path) -> None:
+    mark = tmp_path / "tried"
+    script = f"""
+mark = pathlib.Path({str(mark)!r})
+if not mark.exists():
+    mark.touch()
+    os.kill(os.getpid(), 9)
+"""
+
+    _, watcher = run_small(_package(script + WRITE_NOTHING, retries=1, after=WRITE_NOTHING))
+
+    assert watcher.ended == {"first": NodeStatus.RAN, "second": NodeStatus.RAN}
+    assert "=== first, attempt 2" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("script", "kubernetes", "reason"),
+    [
+        (
+            "os.kill(os.getpid(), 9)",
+            {},
+            "it was killed (exit code 137): there was not enough memory",
+        ),
+        (
+            "import time; time.sleep(60)",
+            {"activeDeadlineSeconds": "1"},
+            "it was stopped at its time limit of 1 s",
+        ),
+        ("sys.exit('no such breed')", {}, "exit code 1: no such breed"),
+        ("print('dogbreed: first failed: no dogs'); sys.exit(1)", {}, "no dogs"),
+        ("pass", {}, "it ended without an output file"),
+        (
+            "pathlib.Path(output_file).write_text('{\"dogs\": 1}')",
+            {},
+            "the launcher would refuse its output file",
+        ),
+        (
+            "pathlib.Path(output_file).write_text(json.dumps({'artifacts': {'model': {'artifacts': "
+            "[{'uri': 'x', 'metadata': {'blessed': None}}]}}}))",
+            {},
+            "the launcher would refuse its output model: blessed has no value",
+        ),
+    ],
+)
+def test_step_that_fails_ends_the_rehearsal_with_the_reason(
+    run_small: RunSmall, script: str, kubernetes: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(StepFailedError) as raised:
+        run_small(_package(script, kubernetes=kubernetes, after=WRITE_NOTHING))
+
+    assert raised.value.node == "first"
+    assert raised.value.reason.startswith(reason)
+
+
+def test_cluster_hands_over_locations_numbers_and_a_log_output(
+    run_small: RunSmall, tmp_path: Path
+) -> None:
+    write = """
+uri = given["outputs"]["artifacts"]["model"]["artifacts"][0]["uri"]
+folder = pathlib.Path(mounts["/minio"] + uri[len("minio:/"):])
+folder.mkdir(parents=True)
+(folder / "weights").write_text("17")
+pathlib.Path(output_file).write_text(json.dumps(
+    {"artifacts": {"model": {"artifacts": [{"uri": uri, "metadata": {"blessed": 1.0}}]}}}))
+"""
+    read = f"""
+[model] = given["inputs"]["artifacts"]["model"]["artifacts"]
+folder = pathlib.Path(mounts["/minio"] + model["uri"][len("minio:/"):])
+seen = {{**model, "weights": (folder / "weights").read_text(),
+        "outputs": sorted(given["outputs"]["artifacts"]),
+        "word": given["inputs"]["parameterValues"]["word"]}}
+pathlib.Path({str(tmp_path / "seen")!r}).write_text(json.dumps(seen))
+"""
+
+    run_small(_package(write, after=read + WRITE_NOTHING), like_cluster=True)
+
+    seen = json.loads((tmp_path / "seen").read_text())
+    uri = seen.pop("uri")
+    assert uri.startswith("minio://mlpipeline/v2/artifacts/small/")
+    assert seen == {
+        "name": "1",
+        "type": MODEL_TYPE["artifactType"],
+        "metadata": {"blessed": 1.0},
+        "weights": "17",
+        "outputs": ["executor-logs", "model"],
+        "word": "dog",
+    }
+    assert (tmp_path / "bucket" / "minio" / uri.removeprefix("minio://") / "weights").is_file()
+
+
+def test_secret_reaches_its_step_alone_and_is_missed_before_anything_runs(
+    run_small: RunSmall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = {"secretName": "store", "keyToEnv": [{"envVar": "STORE_TOKEN", "secretKey": "token"}]}
+    see = (
+        f"pathlib.Path({str(tmp_path)!r}, '%s').write_text(os.environ.get('STORE_TOKEN', 'none'))\n"
+    )
+    package = _package(
+        see % "first" + WRITE_NOTHING,
+        kubernetes={"secretAsEnv": [secret]},
+        after=see % "second" + WRITE_NOTHING,
+    )
+
+    with pytest.raises(UserError, match=r"STORE_TOKEN from the key token of the secret store"):
+        run_small(package)
+    assert not (tmp_path / "first").exists()
+
+    monkeypatch.setenv("STORE_TOKEN", "woof")
+    run_small(package)
+    assert (tmp_path / "first").read_text() == "woof"
+    assert (tmp_path / "second").read_text() == "none"
+
+
+def test_parameters_are_read_as_their_kinds() -> None:
+    package = _package("")
+
+    assert read_parameters(["word=3", "count=5"], package) == {"word": "3", "count": 5}
+    with pytest.raises(UserError, match=r"count wants a whole number, got 'many'"):
+        read_parameters(["count=many"], package)
+    with pytest.raises(UserError, match=r"no parameter 'breeds'\. It has: count, word"):
+        read_parameters(["breeds=5"], package)
+
+
+def test_tasks_that_wait_for_each_other_are_refused() -> None:
+    package = _package("")
+    package.pipeline["root"]["dag"]["tasks"]["first"]["dependentTasks"] = ["second"]
+
+    with pytest.raises(UserError, match="first, second"):
+        tasks_in_order(package)

@@ -1,0 +1,167 @@
+"""Whole rehearsals of the compiled pipeline, as child processes, beside a run of the same DAG."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from datasets.dataset import Dataset
+from pipeline.cli import app
+from pipeline.kubeflow.package import Package, write_package
+from pipeline.kubeflow.rehearsal.options import RehearsalOptions, read_parameters
+from pipeline.kubeflow.rehearsal.rehearse import FinishedRehearsal, rehearse
+from pipeline.kubeflow.rehearsal.report import report_rehearsal
+from pipeline.load_config import load_config
+from pipeline.nodes import NodeStatus
+from pipeline.outcome import Outcome
+from pipeline.run import run
+from tests.pipeline.conftest import tiny_settings
+
+pytestmark = pytest.mark.slow
+
+UNTRAINED = ["epochs=1", "learning_rate=0.000001"]
+COMPARED = ["max_accuracy_drop=0.02"]
+Rehearse = Callable[..., tuple[FinishedRehearsal, str]]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("rehearsal")
+
+
+@pytest.fixture(scope="module")
+def rehearse_tiny(root: Path, records: Dataset, package: Package) -> Rehearse:
+    """Rehearses below `root`; returns what came of it and what the terminal said."""
+
+    def start(*parameters: str, like_cluster: bool = False) -> tuple[FinishedRehearsal, str]:
+        console = Console(file=io.StringIO(), width=160)
+        options = RehearsalOptions(
+            root,
+            parameters=read_parameters(parameters, package),
+            data=records.path,
+            like_cluster=like_cluster,
+            run_in="processes",
+        )
+        finished = rehearse(package, options, console)
+        report_rehearsal(finished, console)
+        return finished, console.file.getvalue()  # type: ignore[attr-defined]
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def untrained(rehearse_tiny: Rehearse) -> tuple[FinishedRehearsal, str]:
+    return rehearse_tiny(*UNTRAINED)
+
+
+@pytest.fixture(scope="module")
+def trained(
+    untrained: tuple[FinishedRehearsal, str], rehearse_tiny: Rehearse
+) -> tuple[FinishedRehearsal, str]:
+    """The second rehearsal, as on a cluster; its Transform is killed once."""
+    killer = threading.Thread(target=_kill_once, args=("--step Transform",), daemon=True)
+    killer.start()
+    finished = rehearse_tiny(*COMPARED, like_cluster=True)
+    killer.join(timeout=1)
+    return finished
+
+
+def _kill_once(words: str) -> None:
+    """Kills the first child of this process with these words in its command line."""
+    wanted, parent = words.replace(" ", "\0").encode(), f"PPid:\t{os.getpid()}\n"
+    while True:
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                is_child = parent in (process / "status").read_text()
+                if is_child and wanted in (process / "cmdline").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
+                    return
+        threading.Event().wait(0.2)
+
+
+def _local_outcome(records: Dataset, root: Path, *overrides: str) -> Outcome:
+    config = load_config(None, [*tiny_settings(root), *overrides], source=str(records.path))
+    return run(config, Console(file=io.StringIO())).outcome
+
+
+def _verdict(outcome: Outcome) -> tuple[float, float, bool]:
+    return outcome.accuracy, outcome.top_5_accuracy, outcome.blessed
+
+
+def test_rehearsal_comes_to_what_a_run_comes_to(
+    untrained: tuple[FinishedRehearsal, str],
+    trained: tuple[FinishedRehearsal, str],
+    records: Dataset,
+    tmp_path: Path,
+) -> None:
+    plainly = _local_outcome(
+        records, tmp_path, "trainer.epochs=1", "trainer.learning_rate=0.000001"
+    )
+    longer = _local_outcome(records, tmp_path)
+
+    assert _verdict(untrained[0].outcome) == _verdict(plainly)
+    assert _verdict(trained[0].outcome) == _verdict(longer)
+
+
+def test_first_rehearsal_runs_every_node_and_pushes(
+    untrained: tuple[FinishedRehearsal, str], root: Path
+) -> None:
+    finished, said = untrained
+
+    assert set(finished.display.nodes.values()) == {NodeStatus.RAN}
+    assert "Pusher" in finished.display.nodes
+    assert finished.outcome.baseline_accuracy is None
+    pushed = finished.outcome.pushed_path
+    assert pushed is not None
+    assert pushed.parent == root / "volumes" / "dogbreed-models" / "sample"
+    assert (pushed / "saved_model.pb").is_file()
+    assert "Steps run in child processes." in said
+    assert "epoch 1/1, accuracy" in said
+    assert f"Accuracy        {finished.outcome.accuracy:.3f}" in said
+
+
+def test_better_model_is_pushed_after_a_killed_step_was_tried_again(
+    untrained: tuple[FinishedRehearsal, str], trained: tuple[FinishedRehearsal, str]
+) -> None:
+    before, finished = untrained[0].outcome, trained[0].outcome
+
+    assert finished.accuracy > before.accuracy
+    assert finished.baseline_accuracy == pytest.approx(before.accuracy)
+    assert finished.pushed_path is not None
+    assert finished.pushed_path != before.pushed_path
+    log = trained[0].log_path.read_text()
+    assert "=== Transform, attempt 2" in log
+    assert "=== Trainer, attempt 2" not in log
+
+
+def test_worse_model_is_refused(
+    trained: tuple[FinishedRehearsal, str],
+    package: Package,
+    records: Dataset,
+    root: Path,
+    tmp_path: Path,
+) -> None:
+    better = trained[0].outcome
+    assert better.pushed_path is not None
+    write_package(package, tmp_path / "pipeline.yaml")
+    arguments = ["--data", str(records.path), "--root", str(root), "--in", "processes"]
+    for parameter in UNTRAINED + COMPARED:
+        arguments += ["--set", parameter]
+
+    ended = CliRunner().invoke(app, ["rehearse", str(tmp_path / "pipeline.yaml"), *arguments])
+
+    assert ended.exit_code == 3
+    assert "Not blessed, not pushed" in ended.output
+    assert "lower than the served model's" in ended.output
+    versions = {path.name for path in better.pushed_path.parent.iterdir()}
+    assert max(versions) == better.pushed_path.name
+    assert len(versions) == 2

@@ -1,0 +1,126 @@
+"""The entry point of a step: what it says where the cluster is not as it should be."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from datasets.dataset import Dataset
+from pipeline.errors import UserError
+from pipeline.kubeflow.apply_parameters import apply_parameters
+from pipeline.kubeflow.package import Package
+from pipeline.kubeflow.preconditions import check_writable, records_at
+from pipeline.kubeflow.rehearsal.options import RehearsalOptions
+from pipeline.kubeflow.rehearsal.rehearse import rehearse
+
+
+def test_missing_records_end_the_rehearsal_with_one_clear_line(
+    package: Package, tmp_path: Path
+) -> None:
+    once = copy.deepcopy(package)
+    for task in once.pipeline["root"]["dag"]["tasks"].values():
+        task["retryPolicy"]["maxRetryCount"] = 0
+    console = Console(file=io.StringIO(), width=200)
+
+    with pytest.raises(UserError) as raised:
+        rehearse(once, RehearsalOptions(tmp_path, run_in="processes"), console)
+
+    reason, where = str(raised.value).splitlines()
+    assert reason == (
+        "ImportExampleGen failed: The folder /data is empty: the volume that is mounted there has "
+        "no records on it, or the pipeline's parameter 'data' should name a folder below it."
+    )
+    log = Path(where.removeprefix("The whole story is in ").rstrip("."))
+    assert log.read_text().rstrip().endswith(reason.removeprefix("ImportExampleGen failed: "))
+
+
+def test_push_to_what_cannot_be_written_is_one_clear_line_and_an_exit_code(
+    package: Package, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    container = package.pipeline["deploymentSpec"]["executors"]["exec-pusher"]["container"]
+    message = json.dumps(
+        {
+            "inputs": {"parameterValues": {"pipeline_push_destination": f"{tmp_path}/file/served"}},
+            "outputs": {"outputFile": str(tmp_path / "output.json")},
+        }
+    )
+    arguments = [message if each == "{{$}}" else each for each in container["args"]]
+
+    ended = subprocess.run(
+        [sys.executable, *container["command"][1:], *arguments], capture_output=True, text=True
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == (
+        f"dogbreed: Pusher failed: The push destination {tmp_path}/file/served cannot be written: "
+        "Not a directory. The pipeline's parameter 'push_destination' has to name a folder of a "
+        "volume that is mounted to be written."
+    )
+    assert "Traceback" not in ended.stderr
+
+
+def test_read_only_volume_of_a_rehearsal_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"/models/dogs cannot be written: Read-only file system"):
+        check_writable(str(tmp_path / "dogs"), "/models/dogs", declared_read_only=True)
+    assert not (tmp_path / "dogs").exists()
+
+
+def test_volume_that_is_not_mounted_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"There is no folder /data: the volume"):
+        records_at(str(tmp_path / "data"), "/data")
+
+
+def test_parameters_that_arrive_as_floating_point_reach_the_training(records: Dataset) -> None:
+    training = {
+        "trainer": {"epochs": 16, "learning_rate": 0.005},
+        "recipe": "abc",
+        "work_dir": "/checkpoints/dogs/abc",
+    }
+    given = {
+        "custom_config": json.dumps(training),
+        "pipeline_epochs": 3.0,
+        "pipeline_learning_rate": 1.0,
+        "pipeline_data_fingerprint": records.fingerprint,
+    }
+
+    changed, elsewhere = (
+        json.loads(apply_parameters("Trainer", given, inputs=inputs)["custom_config"])
+        for inputs in ("s3://dogs/run-1/transform", "s3://dogs/run-2/transform")
+    )
+
+    assert changed["trainer"]["epochs"] == 3
+    assert isinstance(changed["trainer"]["epochs"], int)
+    assert changed["trainer"]["learning_rate"] == 1.0
+    assert changed["data"] == records.fingerprint
+    assert changed["recipe"] != "abc"
+    assert elsewhere["recipe"] == changed["recipe"]
+    assert elsewhere["work_dir"] != changed["work_dir"]  # runs that are at work at the same time
+    assert changed["work_dir"].startswith("/checkpoints/dogs/")
+    with pytest.raises(UserError, match="epochs: Input should be greater than"):
+        apply_parameters("Trainer", {**given, "pipeline_epochs": -1.0})
+
+
+def test_bounds_of_a_run_replace_the_compiled_ones() -> None:
+    given = {
+        "eval_config": "{}",
+        "pipeline_bounds": json.dumps({"min_accuracy": 0.9, "min_breed_accuracy": 0.5}),
+        "pipeline_min_accuracy": 0.25,
+        "pipeline_min_top_5_accuracy": 0.5,
+        "pipeline_max_accuracy_drop": 0.01,
+    }
+
+    config = apply_parameters("Evaluator", given)["eval_config"]
+
+    assert '"lower_bound": 0.25' in config
+    assert '"lower_bound": 0.5' in config
+    assert "0.9" not in config
+    with pytest.raises(UserError, match=r"min_accuracy: .* got 2\.0"):
+        apply_parameters("Evaluator", {**given, "pipeline_min_accuracy": 2.0})

@@ -1,0 +1,92 @@
+"""Every kustomization of the tree, rendered as `kubectl apply -k` would."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+_FOLDERS = ("kubernetes", "serving/config")
+_CLUSTER = Path("kubernetes/overlays/cpu-cluster")
+
+Manifest = dict[str, Any]
+
+
+def kustomizations() -> list[str]:
+    """Returns the folders of all, components too, relative to the repository."""
+    found = (path for folder in _FOLDERS for path in (ROOT / folder).rglob("kustomization.yaml"))
+    return sorted(str(path.parent.relative_to(ROOT)) for path in found)
+
+
+@functools.cache
+def rendered(folder: str) -> str:
+    """Returns what a kustomization comes to, as YAML.
+
+    A component, which is none by itself, is added to the overlay for clusters; one that this has
+    already, or that only fits an overlay of its own, is rendered as part of the one that has it.
+    """
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl, which renders kustomizations, is not installed")
+    if _read(ROOT / folder)["kind"] != "Component":
+        return _kustomize(ROOT / folder)
+    if user := _overlay_with(folder):
+        return _kustomize(user)
+    with tempfile.TemporaryDirectory() as scratch:
+        for part in _FOLDERS:
+            shutil.copytree(ROOT / part, Path(scratch, part))
+        trial = Path(scratch, "trial")
+        trial.mkdir()
+        content = {"resources": [f"../{_CLUSTER}"], "components": [f"../{folder}"]}
+        (trial / "kustomization.yaml").write_text(yaml.safe_dump(content))
+        return _kustomize(trial)
+
+
+def manifests(folder: str) -> list[Manifest]:
+    """Returns what a kustomization comes to, manifest by manifest."""
+    return list(yaml.safe_load_all(rendered(folder)))
+
+
+def one(folder: str, kind: str, name: str) -> Manifest:
+    """Returns one manifest of a rendered kustomization."""
+    [found] = [
+        manifest
+        for manifest in manifests(folder)
+        if manifest["kind"] == kind and manifest["metadata"]["name"] == name
+    ]
+    return found
+
+
+def pod_specs(folder: str) -> Iterator[tuple[str, Manifest]]:
+    """Yields name and specification of every pod that a kustomization leads to."""
+    for manifest in manifests(folder):
+        if template := manifest.get("spec", {}).get("template"):
+            yield manifest["metadata"]["name"], template["spec"]
+
+
+def _read(folder: Path) -> Manifest:
+    content: Manifest = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    return content
+
+
+def _overlay_with(component: str) -> Path | None:
+    for overlay in sorted((ROOT / "kubernetes/overlays").iterdir()):
+        for path in _read(overlay).get("components", ()):
+            if (overlay / path).resolve() == ROOT / component:
+                return overlay
+    return None
+
+
+def _kustomize(folder: Path) -> str:
+    result = subprocess.run(
+        ["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
