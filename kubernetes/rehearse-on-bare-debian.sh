@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# From a bare Debian 12 to a rehearsal in containers: installs podman, makes a base image, builds the project's image, runs the pipeline on the sample in it, and rehearses the
-# compiled package twice, plain and as on a cluster. All three must come to the same accuracy.
+# From a bare Debian 12 to a rehearsal in containers: installs podman, makes a base image, builds the
+# project's image, runs the pipeline on the sample in it, and rehearses the compiled package twice,
+# plain and as on a cluster. All three must come to the same accuracy.
 #
 #   kubernetes/rehearse-on-bare-debian.sh [FOLDER]
 #
