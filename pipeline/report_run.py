@@ -77,6 +77,9 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
     console.print(f"  log      {finished.log_path}", style="dim", soft_wrap=True)
     dogbreed = as_typed("dogbreed")
     console.print("\nNext:")
+    if outcome.pushed_path:
+        served = outcome.pushed_path.parent
+        console.print(f"  {dogbreed} serve --model_base_path={served}", soft_wrap=True)
     console.print(f"  {dogbreed} tensorboard --root {config.root_path}", soft_wrap=True)
     if canary is not None and canary.misses:
         console.print(f"  {dogbreed} run ...                              to try it once more")
