@@ -31,6 +31,7 @@ _TRANSFORM_CODE = (
     "trainer/encoded_picture.py",
     "trainer/features.py",
     "trainer/settings.py",
+    "serving/limits.py",
 )
 _TRAINER_CODE = ("trainer/**/*.py",)
 _CANARY_CODE = (

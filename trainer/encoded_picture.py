@@ -15,9 +15,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-MAX_MEGAPIXELS = 25
-"""Larger pictures are refused: 75 MB once decoded, and no camera's picture needs to be larger to
-tell a breed."""
+from serving.limits import MAX_MEGAPIXELS
+
 _MAX_SCANS = 100
 """Passes over a progressive JPEG; encoders make about ten."""
 _MAX_GIF_EXTENSIONS = 64

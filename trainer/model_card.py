@@ -15,8 +15,8 @@ import tensorflow_transform as tft
 import tfx
 import yaml
 
+from serving.limits import MAX_MEGAPIXELS
 from trainer.config import TrainerConfig
-from trainer.encoded_picture import MAX_MEGAPIXELS
 from trainer.input import Split
 from trainer.settings import TransformConfig
 

@@ -26,6 +26,18 @@ ConfigOption = Annotated[
         help="Configuration in YAML, such as configs/stanford-dogs.yaml.",
     ),
 ]
+RunSettingsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override one setting, as for 'dogbreed run': name=NAME or root=FOLDER.",
+    ),
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option("--root", metavar="FOLDER", help="The run's folder, whatever is configured."),
+]
 FreshOption = Annotated[
     bool, typer.Option("--fresh", help="Run every node, even if nothing has changed.")
 ]

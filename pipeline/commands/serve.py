@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 from rich.console import Console
 
 from pipeline.commands.app import app, clear_errors
-from pipeline.commands.arguments import ConfigOption
+from pipeline.commands.arguments import ConfigOption, RootOption, RunSettingsOption
 
 
 @app.command(
@@ -19,18 +16,8 @@ from pipeline.commands.arguments import ConfigOption
 def serve(
     context: typer.Context,
     config: ConfigOption = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Override one setting, as for 'dogbreed run': name=NAME or root=FOLDER.",
-        ),
-    ] = None,
-    root: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="The run's folder, whatever is configured."),
-    ] = None,
+    settings: RunSettingsOption = None,
+    root: RootOption = None,
 ) -> None:
     """Serve what was pushed last, over gRPC on port 8500 and REST on 8501.
 

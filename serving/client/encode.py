@@ -10,8 +10,9 @@ import sys
 from PIL import ExifTags, Image
 
 from datasets.picture import normalise
+from serving.limits import MAX_MEGAPIXELS
 
-MAX_PIXELS = 25_000_000
+MAX_PIXELS = MAX_MEGAPIXELS * 1_000_000
 """The largest picture that the model decodes."""
 _DECODED_BY_MODEL = ("JPEG", "PNG", "GIF", "BMP")
 _JPEG_MODES = ("L", "RGB")  # CMYK is told apart by marks that decoders read differently

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from numpy.typing import NDArray
@@ -73,23 +73,15 @@ class Handlers:
 
     async def classify(self, request: ClassificationRequest) -> ClassificationResponse:
         """Runs a signature that gives classes and scores on examples."""
-        with self._core.using(request.model_spec) as servable:
-            signature = _named_signature(request.model_spec, servable)
-            tensors = classify_tensors(signature, check_method=self._check_method)
-            count, arrays = await self._run_examples(request.input, servable, tensors, "Classify")
-            response = ClassificationResponse(result=classify_result(signature, count, arrays))
-            response.model_spec.CopyFrom(_answered(request.model_spec, servable))
-            return response
+        return ClassificationResponse(
+            **await self._answer_examples(request, "Classify", classify_tensors, classify_result)
+        )
 
     async def regress(self, request: RegressionRequest) -> RegressionResponse:
         """Runs a signature that gives one number for each example."""
-        with self._core.using(request.model_spec) as servable:
-            signature = _named_signature(request.model_spec, servable)
-            tensors = regress_tensors(signature, check_method=self._check_method)
-            count, arrays = await self._run_examples(request.input, servable, tensors, "Regress")
-            response = RegressionResponse(result=regress_result(signature, count, arrays))
-            response.model_spec.CopyFrom(_answered(request.model_spec, servable))
-            return response
+        return RegressionResponse(
+            **await self._answer_examples(request, "Regress", regress_tensors, regress_result)
+        )
 
     async def multi_inference(self, request: MultiInferenceRequest) -> MultiInferenceResponse:
         """Runs several signatures of one model on the same examples."""
@@ -150,6 +142,24 @@ class Handlers:
             # The caller is gone, but a run that has begun uses the version until its end.
             await _until_done(running)
             raise
+
+    async def _answer_examples(
+        self,
+        request: ClassificationRequest | RegressionRequest,
+        method: str,
+        find_tensors: Callable[..., tuple[str, list[str]]],
+        make_result: Callable[[SignatureDef, int, Mapping[str, NDArray[Any]]], Any],
+    ) -> dict[str, Any]:
+        """Returns the fields that Classify's and Regress's responses have in common."""
+        spec = request.model_spec
+        with self._core.using(spec) as servable:
+            signature = _named_signature(spec, servable)
+            tensors = find_tensors(signature, check_method=self._check_method)
+            count, arrays = await self._run_examples(request.input, servable, tensors, method)
+            return {
+                "result": make_result(signature, count, arrays),
+                "model_spec": _answered(spec, servable),
+            }
 
     async def _run_examples(
         self, examples: Input, servable: Servable, tensors: tuple[str, list[str]], method: str

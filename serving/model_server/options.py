@@ -130,6 +130,8 @@ def parse_flags(arguments: Sequence[str], program: str) -> ServerOptions:
     """
     parser = argparse.ArgumentParser(
         program,
+        # Not all of them: what is wrong would scroll away.
+        usage="%(prog)s --model_base_path=FOLDER [--FLAG=VALUE ...], or --help",
         description="Serves SavedModels over TensorFlow Serving's gRPC and REST APIs.",
         allow_abbrev=False,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import os
 import signal
 import sys
 import threading
@@ -174,7 +175,10 @@ def _listen(
     except RuntimeError:
         bound = 0
     if not bound:
-        raise OSError(f"{address} cannot be listened on: another program may be using it")
+        reason = "another program may be using it"
+        if credentials is not None:
+            reason += ", or --ssl_config_file's key and certificate do not fit each other"
+        raise OSError(f"{address} cannot be listened on: {reason}")
 
 
 def _credentials(options: ServerOptions) -> grpc.ServerCredentials | None:
@@ -206,7 +210,13 @@ def _start_rest(
         metrics_path=(prometheus.path or _METRICS_PATH) if prometheus.enable else None,
         max_body_bytes=_MAX_REST_BODY_BYTES,
     )
-    server = RestServer(host="", port=options.rest_api_port)
+    try:
+        server = RestServer(host="", port=options.rest_api_port)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise OSError(
+            f"port {options.rest_api_port} of the REST API cannot be listened on: {reason}"
+        ) from error
     server.start(app)
     logger.info("Exporting HTTP/REST API at:localhost:%d ...", server.port)
     return lambda: server.stop(_GRACE_S)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from pathlib import Path
 
 import grpc
 import tensorflow as tf
@@ -23,10 +22,10 @@ from serving.model_server.inference.predict import predict_call
 from serving.model_server.inference.regress import regress_tensors
 from serving.model_server.inference.signature import signature_name
 from serving.model_server.servable import Call, Servable
+from serving.versions import WARMUP_FILE
 
 logger = logging.getLogger(__name__)
 
-WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 _MAX_RECORDS = 1000
 
 

@@ -321,6 +321,8 @@ def test_what_is_wrong_at_the_start_is_one_sentence(tmp_path: Path) -> None:
     write_half_plus(models, 1)
     broken = tmp_path / "broken.config"
     broken.write_text("model_config_list { config { nome: 'a' } }")
+    no_key = tmp_path / "ssl.config"
+    no_key.write_text('server_key: "no key" server_cert: "no certificate"')
     (tmp_path / "damaged" / "1").mkdir(parents=True)
     with running(f"--model_base_path={models}") as server:
         code, errors = _failed_start(f"--port={server.port}", f"--model_base_path={models}")
@@ -329,11 +331,20 @@ def test_what_is_wrong_at_the_start_is_one_sentence(tmp_path: Path) -> None:
             f"Failed to start server. Error: 0.0.0.0:{server.port} cannot be listened on: another "
             "program may be using it"
         )
+        taken = f"--rest_api_port={server.port}"
+        code, errors = _failed_start(f"--port={free_port()}", taken, f"--model_base_path={models}")
+        assert code == 1
+        assert errors.splitlines()[-1] == (
+            f"Failed to start server. Error: port {server.port} of the REST API cannot be listened "
+            "on: Address already in use"
+        )
     for flags, sentence in (
         ([], "Both --model_base_path and --model_config_file are empty!"),
         (["--model_base_path=/x", "--batching_parameters_file=/y"],
          "--batching_parameters_file is set without setting --enable_batching to true."),
         ([f"--model_config_file={broken}"], "Invalid protobuf file: '.*broken.config': 1:30"),
+        ([f"--model_base_path={models}", f"--ssl_config_file={no_key}"],
+         "cannot be listened on: .* --ssl_config_file's key and certificate do not fit each other"),
         (["--model_config_file=/no/such"], "NOT_FOUND: /no/such; No such file or directory"),
         ([f"--model_base_path={tmp_path}/damaged", "--max_num_load_retries=0"],
          "UNKNOWN: 1 servable.* did not become available: .*name: default version: 1.* due to "
