@@ -1,0 +1,1 @@
+"""The report: why a model was pushed or refused, in one page."""
