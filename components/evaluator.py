@@ -1,4 +1,4 @@
-"""TFX's Evaluator, with a baseline that may be empty."""
+"""TFX's Evaluator, with a baseline that may be empty, and with an answer for each picture."""
 
 from __future__ import annotations
 
@@ -8,13 +8,24 @@ import tensorflow as tf
 from tfx import types
 from tfx.components.evaluator import component, executor
 from tfx.dsl.components.base import executor_spec
-from tfx.types.standard_component_specs import BASELINE_MODEL_KEY
+from tfx.types import artifact_utils
+from tfx.types.standard_component_specs import (
+    BASELINE_MODEL_KEY,
+    EVALUATION_KEY,
+    MODULE_PATH_KEY,
+)
 
 from components.baseline import holds_model
+from components.evaluation_folder import evaluation_folder
+
+_EXTRACTORS = "components.eval_extractors"
 
 
 class EvaluatorExecutor(executor.Executor):
-    """Leaves out an empty baseline; TFX then ignores the thresholds that compare with it."""
+    """Leaves out an empty baseline; TFX then ignores the thresholds that compare with it.
+
+    Beside TFMA's own files stand the answers, as `components.answer_records` describes them.
+    """
 
     def Do(  # noqa: N802 - overrides TFX's name
         self,
@@ -26,9 +37,14 @@ class EvaluatorExecutor(executor.Executor):
         baseline = input_dict.get(BASELINE_MODEL_KEY, [])
         if not all(holds_model(artifact) for artifact in baseline):
             input_dict = {key: value for key, value in input_dict.items() if value is not baseline}
+        exec_properties = {**exec_properties, MODULE_PATH_KEY: _EXTRACTORS}
         # Metrics are counted eagerly: AutoGraph would only rewrite them for each slice, slowly.
         evaluate = tf.autograph.experimental.do_not_convert(super().Do)
-        evaluate(input_dict, output_dict, exec_properties)
+        token = evaluation_folder.set(artifact_utils.get_single_uri(output_dict[EVALUATION_KEY]))
+        try:
+            evaluate(input_dict, output_dict, exec_properties)
+        finally:
+            evaluation_folder.reset(token)
 
 
 class Evaluator(component.Evaluator):

@@ -48,6 +48,15 @@ class EvaluatorConfig(Settings):
     """Lower bound of the accuracy within each single breed; nothing means no such bound."""
     max_accuracy_drop: float = Field(default=0.02, ge=0, le=1)
     """How much lower than the baseline's the accuracy may be."""
+    slices: tuple[str, ...] = ()
+    """Features within whose values the model is measured too: `picture_size` (`small` where the
+    shorter side has less than 128 pixels, `medium` below 256, else `large`), `shape` (`landscape`,
+    `portrait`, `square`), `colour` (`grey`, `muted`, `vivid`), `source` (the first folder in the
+    file's name that is not its breed's own), or any feature in the records."""
+    min_slice_accuracy: float | None = Field(default=None, ge=0, le=1)
+    """Lower bound of the accuracy within each such slice; nothing means no such bound."""
+    min_slice_pictures: int = Field(default=20, ge=1)
+    """Eval pictures that a slice must have for `min_slice_accuracy` to hold it."""
 
 
 class CanaryConfig(Settings):
@@ -74,6 +83,14 @@ class PusherConfig(Settings):
     with the served one nor touches that."""
     destination: Path | None = None
     """The folder a model server watches; nothing means `served` below the run's root."""
+
+
+class ReportConfig(Settings):
+    """The page that says what came out, and why it was pushed or refused."""
+
+    enabled: bool = True
+    """Make it. It takes seconds, and is made of a refused model too. Folds and the variants of a
+    comparison have none."""
 
 
 class Config(Settings):
@@ -103,6 +120,8 @@ class Config(Settings):
     """The trial in a model server."""
     pusher: PusherConfig = PusherConfig()
     """Where blessed models go."""
+    report: ReportConfig = ReportConfig()
+    """The page about the run."""
     kubeflow: KubeflowConfig = KubeflowConfig()
     """How the pipeline runs on a cluster."""
 

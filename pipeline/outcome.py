@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import tensorflow_model_analysis as tfma
-from tensorflow_model_analysis.proto import validation_result_pb2
 from tfx import types
 from tfx.components.util import model_utils
 
+from components.metric_names import ACCURACY, EXAMPLE_COUNT, LOSS, TOP_5_ACCURACY
 from components.names import CANARY_LOG_FILE, CANARY_RESULT_FILE
+from components.report.misses import miss_in_words
+from components.report.read_bounds import read_bounds
+from components.report.tfma_results import load_slices
 from pipeline.best_trial import BestTrial, read_best_trial
-from pipeline.evaluation import ACCURACY, BASELINE, LOSS, TOP_5_ACCURACY
 
 Outputs = Mapping[str, list[types.Artifact]]
 """Output artifacts of one node by output name."""
-
-_METRIC_IN_WORDS = {ACCURACY: "accuracy", TOP_5_ACCURACY: "top-5 accuracy"}
 
 
 @dataclass(frozen=True)
@@ -74,17 +73,18 @@ def read_outcome(outputs: Mapping[str, Outputs]) -> Outcome:
     """
     evaluation = outputs["Evaluator"]["evaluation"][0].uri
     canary = _canary(outputs.get("Canary"))
-    candidate, baseline = _overall_metrics(evaluation)
+    overall = load_slices(evaluation)[()]
+    figures = overall.model.figures
     return Outcome(
-        num_eval_examples=int(candidate["example_count"]),
-        accuracy=candidate[ACCURACY],
-        top_5_accuracy=candidate[TOP_5_ACCURACY],
-        loss=candidate[LOSS],
-        baseline_accuracy=baseline.get(ACCURACY),
+        num_eval_examples=round(figures[EXAMPLE_COUNT]),
+        accuracy=figures[ACCURACY],
+        top_5_accuracy=figures[TOP_5_ACCURACY],
+        loss=figures[LOSS],
+        baseline_accuracy=overall.baseline.figures.get(ACCURACY),
         blessed=model_utils.is_model_blessed(outputs["Evaluator"]["blessing"][0])
         and not (canary and canary.misses),
         misses=(
-            *_misses(tfma.load_validation_result(evaluation)),
+            *(miss_in_words(bound) for bound in read_bounds(evaluation) if not bound.kept),
             *(canary.misses if canary else ()),
         ),
         pushed_path=_pushed_path(outputs.get("Pusher")),
@@ -125,40 +125,3 @@ def _pushed_path(pusher: Outputs | None) -> Path | None:
         return None
     destination = pusher["pushed_model"][0].get_string_custom_property("pushed_destination")
     return Path(destination) if destination else None
-
-
-def _overall_metrics(evaluation: str) -> tuple[dict[str, float], dict[str, float]]:
-    """Reads the metrics over the whole eval split, of the new model and of the baseline."""
-    candidate: dict[str, float] = {}
-    baseline: dict[str, float] = {}
-    for record in tfma.load_metrics(evaluation):
-        if record.slice_key.single_slice_keys:
-            continue
-        for metric in record.metric_keys_and_values:
-            if not metric.key.is_diff:
-                metrics = baseline if metric.key.model_name == BASELINE else candidate
-                metrics[metric.key.name] = metric.value.double_value.value
-    return candidate, baseline
-
-
-def _misses(validation: validation_result_pb2.ValidationResult) -> Iterator[str]:
-    for record in validation.metric_validations_per_slice:
-        breeds = [key.bytes_value.decode() for key in record.slice_key.single_slice_keys]
-        where = f" of {', '.join(breeds)}" if breeds else ""
-        for failure in record.failures:
-            metric = _METRIC_IN_WORDS.get(failure.metric_key.name, failure.metric_key.name) + where
-            yield _miss_in_words(metric, failure)
-    for details in validation.missing_slices:
-        yield f"no eval picture for the bound on {', '.join(details.feature_keys)}"
-
-
-def _miss_in_words(metric: str, failure: validation_result_pb2.ValidationFailure) -> str:
-    value = failure.metric_value.double_value.value
-    if failure.metric_key.is_diff:
-        allowed = -failure.metric_threshold.change_threshold.absolute.value
-        return (
-            f"{metric} is {-value:.3f} lower than the served model's, "
-            f"{-value - allowed:.3f} more than the {allowed:.3f} allowed"
-        )
-    bound = failure.metric_threshold.value_threshold.lower_bound.value
-    return f"{metric} {value:.3f} misses its bound {bound:.3f} by {bound - value:.3f}"
