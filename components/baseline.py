@@ -15,7 +15,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import Artifact, standard_artifacts
 from tfx.utils import io_utils, path_utils
 
-from components.names import NEWEST_VERSION, NO_VERSION
+from components.names import NEWEST_VERSION, NO_VERSION, SERVED_VERSION_PROPERTY
 from serving.versions import newest_version, read_about
 from trainer.breeds import breeds_of_schema
 
@@ -45,6 +45,7 @@ def Baseline(  # noqa: N802 - a component is named as a class
     if version == NEWEST_VERSION:
         newest = newest_version(base_path)
         version = NO_VERSION if newest is None else str(newest)
+    model.set_string_custom_property(SERVED_VERSION_PROPERTY, version)
     # The folder must exist even if it stays empty: Kubeflow uploads every output.
     os.makedirs(model.uri, exist_ok=True)
     if version == NO_VERSION:

@@ -97,6 +97,7 @@ def Canary(  # noqa: N802 - a component is named as a class
         "misses": misses,
         "num_pictures": len(pictures),
         "latency_ms": latency_ms,
+        "max_latency_ms": max_latency_ms,
         "median_ms": float(np.median(times_ms)) if times_ms else None,
     }
     logging.info("Canary: %s", result)

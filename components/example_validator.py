@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
+from pathlib import Path
 from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
@@ -40,7 +40,7 @@ class ExampleValidatorExecutor(executor.Executor):
         found = [
             f"{split} split, {text}"
             for split in artifact_utils.decode_split_names(anomalies.split_names)
-            for text in _in_words(anomalies, split)
+            for text in anomalies_in_words(Path(artifact_utils.get_split_uri([anomalies], split)))
         ]
         if found:
             raise AnomaliesFoundError(
@@ -56,11 +56,14 @@ class ExampleValidator(component.ExampleValidator):
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(ExampleValidatorExecutor)
 
 
-def _in_words(artifact: types.Artifact, split: str) -> list[str]:
-    path = os.path.join(artifact_utils.get_split_uri([artifact], split), executor.DEFAULT_FILE_NAME)
+def anomalies_in_words(folder: Path) -> list[str]:
+    """Lists what is wrong with a split.
+
+    Args:
+        folder: of the split, in the component's output.
+    """
     anomalies = anomalies_pb2.Anomalies()
-    with open(path, "rb") as file:
-        anomalies.ParseFromString(file.read())
+    anomalies.ParseFromString((folder / executor.DEFAULT_FILE_NAME).read_bytes())
     texts = [
         textwrap.shorten(f"{name}: {info.description.rstrip('. ')}", _LONGEST, placeholder=" ...")
         for name, info in sorted(anomalies.anomaly_info.items())

@@ -14,6 +14,7 @@ from components.curated_schema import CuratedSchema
 from components.evaluator import Evaluator
 from components.example_validator import ExampleValidator
 from components.pusher import Pusher
+from components.report.component import Report
 from pipeline.config import Config
 from pipeline.evaluation import eval_config
 from pipeline.plan import Plan
@@ -147,7 +148,30 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
             model=trainer.outputs["model"],
             model_blessing=evaluator.outputs["blessing"],
             infra_blessing=canary.outputs["blessing"] if canary is not None else None,
+            statistics=statistics_gen.outputs["statistics"],
+            evaluation=evaluator.outputs["evaluation"],
             push_destination=pusher_pb2.PushDestination(filesystem=folder),
+        )
+
+    # Says in one page what came out and why, of a refused model too.
+    report = None
+    if config.report.enabled:
+        report = Report(
+            examples=example_gen.outputs["examples"],
+            statistics=statistics_gen.outputs["statistics"],
+            schema=schema_gen.outputs["schema"],
+            anomalies=example_validator.outputs["anomalies"],
+            transform_graph=transform.outputs["transform_graph"],
+            model=trainer.outputs["model"],
+            model_run=trainer.outputs["model_run"],
+            evaluation=evaluator.outputs["evaluation"],
+            blessing=evaluator.outputs["blessing"],
+            baseline=baseline.outputs["model"] if baseline is not None else None,
+            infra_blessing=canary.outputs["blessing"] if canary is not None else None,
+            pushed_model=pusher.outputs["pushed_model"] if pusher is not None else None,
+            settings=plan.settings,
+            commit=plan.commit,
+            code=plan.report_code,
         )
 
     return Pipeline(
@@ -167,6 +191,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
                 evaluator,
                 canary,
                 pusher,
+                report,
             )
             if node is not None
         ],

@@ -21,6 +21,7 @@ from components.names import (
 from datasets.dataset import SCHEMA_FILE, Dataset
 from pipeline.config import Config
 from pipeline.errors import UserError
+from pipeline.git_commit import git_commit
 from serving.versions import newest_version
 from trainer.networks.network_settings import NetworkSettings
 from trainer.networks.transfer_config import TransferConfig
@@ -39,6 +40,9 @@ _CANARY_CODE = (
     "components/child_server.py",
     "serving/model_server/**/*.py",
 )
+_REPORT_CODE = ("components/report/**/*.py", "components/report/templates/*")
+# What has no say in what comes out: a rerun that differs in it alone makes no new report.
+_NOT_REPORTED = {"beam_workers", "cache"}
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,12 @@ class Plan:
     """Where training keeps its checkpoints; the same for every run with the same recipe."""
     baseline_version: str
     """The served version to compare with, or `none`."""
+    report_code: str
+    """Hash of the code that makes the report."""
+    settings: str
+    """JSON of the configuration, as the report gives it for repeating the run from anywhere."""
+    commit: str
+    """This project's commit; empty where it is not known."""
 
 
 def make_plan(config: Config, dataset: Dataset) -> Plan:
@@ -112,6 +122,9 @@ def make_plan(config: Config, dataset: Dataset) -> Plan:
         recipe=recipe,
         work_dir=config.root_path / "checkpoints" / recipe,
         baseline_version=NO_VERSION if served is None else str(served),
+        report_code=_hash_code(_REPORT_CODE),
+        settings=reported_settings(config),
+        commit=git_commit(),
     )
 
 
@@ -146,7 +159,30 @@ def plan_for_cluster(config: Config) -> Plan:
         recipe=recipe,
         work_dir=Path(config.kubeflow.checkpoints) / config.name / recipe,
         baseline_version=NEWEST_VERSION,
+        report_code=_hash_code(_REPORT_CODE),
+        settings=config.model_dump_json(exclude={*_NOT_REPORTED, "root"}),
+        commit=git_commit(),
     )
+
+
+def reported_settings(config: Config) -> str:
+    """Returns JSON of a configuration, as the report gives it.
+
+    Paths are made absolute, so that it means the same in another folder. What has no say in what
+    comes out is left out.
+    """
+    source, schema = config.data.source, config.data.curated_schema
+    if source is not None and Path(source).exists():
+        source = str(Path(source).absolute())
+    data = {"source": source, "curated_schema": schema.absolute() if schema else None}
+    pusher = {"destination": config.pusher.destination and config.push_path}
+    return config.model_copy(
+        update={
+            "root": config.root_path,
+            "data": config.data.model_copy(update=data),
+            "pusher": config.pusher.model_copy(update=pusher),
+        }
+    ).model_dump_json(exclude={*_NOT_REPORTED, "kubeflow"})
 
 
 def _schema_file(config: Config, dataset: Dataset) -> Path:

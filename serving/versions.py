@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
+
+from serving.rollback_note import read_rollback
 
 _SAVED_MODEL = "saved_model.pb"
 
@@ -20,6 +23,9 @@ MODEL_CARD_FILE = EXTRA_DIR / "model_card.md"
 """The same in words, for people."""
 BREEDS_FILE = EXTRA_DIR / "breeds.txt"
 """Breeds in label order, one a line."""
+STATISTICS_DIR = EXTRA_DIR / "statistics"
+"""What TensorFlow Data Validation counted in the splits that the model was trained on and measured
+on, as StatisticsGen lays it out; the Pusher adds it."""
 SAMPLES_DIR = EXTRA_DIR / "samples"
 """A picture of each breed, `LABEL.jpg`; none of a breed that has no picture to train on."""
 WARMUP_FILE = EXTRA_DIR / "tf_serving_warmup_requests"
@@ -43,17 +49,31 @@ def newest_version(base_path: Path, *, not_from_recipe: str | None = None) -> in
     Args:
         base_path: the folder that the model server watches.
         not_from_recipe: passes over versions that were trained from this recipe. A run that is
-            repeated is thereby compared with what it was compared with before, not with itself.
+            repeated is thereby compared with what it was compared with before, not with itself. A
+            copy that a rollback made counts as its original: what was pushed in between was given
+            up, and is passed over too.
 
     Returns:
         Its number, or None where there is none.
     """
-    for version in reversed(list_versions(base_path)):
-        if not_from_recipe is None or (
-            read_about(base_path / str(version)).get("recipe") != not_from_recipe
-        ):
+    versions = list_versions(base_path)
+    while versions:
+        version = versions.pop()
+        path = base_path / str(version)
+        if not_from_recipe is None or read_about(path).get("recipe") != not_from_recipe:
             return version
+        if (rollback := read_rollback(path)) is not None:
+            versions = [each for each in versions if each < rollback.copy_of]
     return None
+
+
+def next_version(base_path: Path) -> int:
+    """Chooses a number for a new version.
+
+    Returns:
+        Seconds since 1970, or more where a version of this second is there already.
+    """
+    return max([int(time.time()), *(version + 1 for version in list_versions(base_path)[-1:])])
 
 
 def read_about(version_path: Path) -> dict[str, Any]:

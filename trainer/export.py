@@ -46,6 +46,7 @@ def export(
         "recipe": facts.recipe,
         "data": facts.data,
         "breeds": list(facts.breeds),
+        "parameters": facts.parameters,
         "trainer": config.model_dump(mode="json"),
         "transform": facts.transform.model_dump(mode="json"),
         "versions": versions(),

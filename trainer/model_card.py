@@ -6,7 +6,7 @@ After Mitchell et al., "Model Cards for Model Reporting" (https://arxiv.org/abs/
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -19,6 +19,14 @@ from serving.limits import MAX_MEGAPIXELS
 from trainer.config import TrainerConfig
 from trainer.input import Split
 from trainer.settings import TransformConfig
+
+HOW_GOOD = "## How good it is"
+"""Heading of the section that the push completes."""
+UNTIL_PUSHED = (
+    "What it comes to on all eval pictures, and the bounds that it has to keep, are added to this "
+    "card when it is pushed."
+)
+"""Paragraph that stands in for that."""
 
 _SIGNATURES = """\
 | Signature | Takes | Gives |
@@ -122,18 +130,17 @@ def model_card(facts: ModelFacts) -> str:
         "## What it is not for",
         "",
         _LIMITS.format(max_megapixels=MAX_MEGAPIXELS),
-        "## How good it is",
+        HOW_GOOD,
         "",
         "As measured while it was trained. Losses are cross-entropies in nats, accuracies shares.",
         "",
         *_figures(facts.history),
         "",
-        "The bounds that it had to keep before it was pushed are the pipeline's: see the "
-        "Evaluator's output of the run.",
+        UNTIL_PUSHED,
         "",
         "## What it was made of",
         "",
-        *_table(
+        *markdown_table(
             ("", ""),
             [
                 ("Train pictures", f"{facts.train_split.num_examples:,}"),
@@ -150,7 +157,7 @@ def model_card(facts: ModelFacts) -> str:
         "",
         "## Breeds",
         "",
-        *_table(("Label", "Breed", "Train pictures", "Eval pictures"), _breed_rows(facts)),
+        *markdown_table(("Label", "Breed", "Train pictures", "Eval pictures"), _breed_rows(facts)),
     ]
     return "\n".join(lines) + "\n"
 
@@ -162,7 +169,7 @@ def _figures(history: Sequence[Mapping[str, str]]) -> list[str]:
         best = min(measured, key=lambda row: float(row["val_loss"]))
         rows.append(("Epoch of the lowest eval loss", best))
     names = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
-    return _table(
+    return markdown_table(
         ("", "Epoch", "Train loss", "Train accuracy", "Eval loss", "Eval accuracy"),
         [
             (
@@ -184,9 +191,7 @@ def _breed_rows(facts: ModelFacts) -> Iterator[tuple[str, ...]]:
         yield (str(label), breed, *(f"{count:,}" for count in counts))
 
 
-def _table(
-    header: Sequence[str], rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]
-) -> list[str]:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Lays out a markdown table; a bar in a value would end its cell."""
     cells = [[value.replace("|", "\\|") for value in row] for row in (header, *rows)]
     lines = [f"| {' | '.join(row)} |" for row in cells]

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from tfx.types import Artifact
 
-REPORT_FILE = "report.html"
-"""The one file in a `RunReport`."""
-FACTS_FILE = "facts.json"
-"""File beside it: the figures of the report, for programs."""
+from components.names import FACTS_FILE as FACTS_FILE
+from components.names import REPORT_FILE as REPORT_FILE
+from components.names import REPORT_TYPE
+
+CONFIGURATION_FILE = "configuration.yaml"
+"""File beside it: the run's configuration, as `dogbreed run --config` takes it."""
 
 
 class RunReport(Artifact):
     """A self-contained HTML page; `system.HTML` on Kubeflow."""
 
-    TYPE_NAME = "RunReport"
+    TYPE_NAME = REPORT_TYPE
 
 
 class RunMetrics(Artifact):
     """Scalars as custom properties; `system.Metrics` on Kubeflow."""
 
-    TYPE_NAME = "RunMetrics"
+    TYPE_NAME = "dogbreed.RunMetrics"
 
 
 class RunClassification(Artifact):
     """A confusion matrix as a custom property; `system.ClassificationMetrics` on Kubeflow."""
 
-    TYPE_NAME = "RunClassification"
+    TYPE_NAME = "dogbreed.RunClassification"

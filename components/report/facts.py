@@ -13,7 +13,10 @@ BASELINE_NAME = "served model"
 
 @dataclass(frozen=True)
 class Interval:
-    """Between which values a figure lies, by the bootstrap, in 95 of 100 cases."""
+    """Between which values a figure lies in 95 of 100 cases.
+
+    By the bootstrap, or by Wilson's formula for the share of a breed's or a slice's pictures.
+    """
 
     low: float
     high: float

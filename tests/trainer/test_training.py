@@ -73,10 +73,10 @@ def test_optimizer_takes_its_options(
 ) -> None:
     config = TrainerConfig.model_validate({"optimizer": optimizer})
 
-    built = build_optimizer(config, num_steps=10).get_config()
+    built_optimizer = build_optimizer(config, num_steps=10)
 
-    assert built["name"].lower() == kind.lower()
-    assert {name: built[name] for name in options} == options
+    assert type(built_optimizer).__name__ == kind
+    assert {name: built_optimizer.get_config()[name] for name in options} == options
 
 
 def test_weight_decay_shrinks_kernels_and_leaves_offsets_alone() -> None:

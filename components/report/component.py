@@ -1,0 +1,115 @@
+"""Report: says in one page what a run came to and why, whether the model was pushed or refused."""
+
+import json
+import logging
+import os
+import time
+from pathlib import Path
+
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types import Artifact, standard_artifacts
+
+from components.report.artifacts import (
+    CONFIGURATION_FILE,
+    FACTS_FILE,
+    REPORT_FILE,
+    RunClassification,
+    RunMetrics,
+    RunReport,
+)
+from components.report.facts_json import facts_json
+from components.report.gather import gather
+from components.report.page import render
+from components.report.properties import confusion_matrix, scalars
+from components.report.provenance import artifact_rows
+from components.report.sources import sources_of
+
+
+@component
+def Report(  # noqa: N802 - a component is named as a class
+    examples: InputArtifact[standard_artifacts.Examples],
+    statistics: InputArtifact[standard_artifacts.ExampleStatistics],
+    schema: InputArtifact[standard_artifacts.Schema],
+    anomalies: InputArtifact[standard_artifacts.ExampleAnomalies],
+    transform_graph: InputArtifact[standard_artifacts.TransformGraph],
+    model: InputArtifact[standard_artifacts.Model],
+    model_run: InputArtifact[standard_artifacts.ModelRun],
+    evaluation: InputArtifact[standard_artifacts.ModelEvaluation],
+    blessing: InputArtifact[standard_artifacts.ModelBlessing],
+    report: OutputArtifact[RunReport],
+    metrics: OutputArtifact[RunMetrics],
+    classification: OutputArtifact[RunClassification],
+    settings: Parameter[str],
+    commit: Parameter[str],
+    code: Parameter[str],
+    baseline: InputArtifact[standard_artifacts.Model] = None,
+    infra_blessing: InputArtifact[standard_artifacts.InfraBlessing] = None,
+    pushed_model: InputArtifact[standard_artifacts.PushedModel] = None,
+) -> None:
+    """Makes the page, and beside it the same figures for programs.
+
+    Args:
+        examples: ExampleGen's; pictures are taken from the eval split.
+        statistics: StatisticsGen's.
+        schema: names the breeds.
+        anomalies: ExampleValidator's.
+        transform_graph: Transform's, for the list of artifacts.
+        model: the model that was trained.
+        model_run: Trainer's curves and pictures.
+        evaluation: TFMA's output.
+        blessing: the Evaluator's.
+        report: receives the page, the facts as JSON and the configuration.
+        metrics: receives the figures, as custom properties.
+        classification: receives the confusion matrix, as a custom property.
+        settings: JSON of the configuration. What the model says of itself wins over it.
+        commit: this project's commit; empty where it is not known.
+        code: fingerprint of this package; another one makes the report anew.
+        baseline: the served model that the new one was compared with; may be empty or not be there.
+        infra_blessing: the canary's; a run may have no canary.
+        pushed_model: the Pusher's; a run may have no Pusher.
+    """
+    artifacts: dict[str, Artifact | None] = {
+        "examples": examples,
+        "statistics": statistics,
+        "schema": schema,
+        "anomalies": anomalies,
+        "transform_graph": transform_graph,
+        "model": model,
+        "model_run": model_run,
+        "baseline": baseline,
+        "evaluation": evaluation,
+        "blessing": blessing,
+        "infra_blessing": infra_blessing,
+        "pushed_model": pushed_model,
+    }
+    # Kubeflow uploads every output, also those that are nothing but properties.
+    for output in (report, metrics, classification):
+        os.makedirs(output.uri, exist_ok=True)
+    folder = Path(report.uri)
+    configured = json.loads(settings)
+    facts = gather(
+        sources_of(artifacts),
+        configured,
+        commit,
+        artifact_rows(artifacts, configured),
+        folder / CONFIGURATION_FILE,
+    )
+    started_at = time.monotonic()
+    page = render(facts)
+    logging.info("Report: the page took %.2f s.", time.monotonic() - started_at)
+    _write(folder / CONFIGURATION_FILE, facts.provenance.configuration)
+    _write(folder / FACTS_FILE, facts_json(facts))
+    _write(folder / REPORT_FILE, page)
+    for name, value in scalars(facts).items():
+        metrics.set_float_custom_property(name, value)
+    classification.set_json_value_custom_property(
+        "confusionMatrix", confusion_matrix(facts.evaluation.confusion)
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file that is there whole or not at all."""
+    incoming = path.with_name(f".{path.name}.incoming")
+    incoming.write_text(text, encoding="utf-8")
+    os.replace(incoming, path)

@@ -1,0 +1,56 @@
+"""What Kubeflow's UI shows of a run without opening the page: figures and a confusion matrix."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from components.report.facts import Confusion, ReportFacts
+
+# The UI draws the matrix 700 pixels wide, with cells of no less than 15: more would run off it, and
+# cells of 17 have room for the counts.
+_MOST_BREEDS = 40
+
+
+def scalars(facts: ReportFacts) -> dict[str, float]:
+    """Returns the figures by name, but for those that a run does not have or that are infinite."""
+    evaluation, verdict = facts.evaluation, facts.verdict
+    values: dict[str, float | None] = {"num_eval": evaluation.num_eval}
+    for figure in evaluation.figures:
+        values[figure.name] = figure.value
+        values[f"baseline_{figure.name}"] = figure.baseline
+    values["ece"] = evaluation.calibration.ece
+    values["baseline_ece"] = evaluation.calibration.baseline_ece
+    values["latency_ms"] = next((each.value for each in verdict.bounds if each.unit == "ms"), None)
+    values["blessed"] = int(verdict.blessed)
+    values["pushed"] = int(verdict.pushed_version is not None)
+    return {
+        name: float(value)
+        for name, value in values.items()
+        if value is not None and math.isfinite(value)
+    }
+
+
+def confusion_matrix(confusion: Confusion) -> dict[str, Any]:
+    """Returns the matrix as `kfp.dsl.ClassificationMetrics` keeps it in its metadata.
+
+    Of more than 40 breeds, those that are most often part of a mistake are left. The others are not
+    shown as one: the colours are scaled to the largest count, beside which all would be pale.
+    """
+    shown = _most_confused(confusion.counts)
+    return {
+        "annotationSpecs": [{"displayName": confusion.breeds[label]} for label in shown],
+        "rows": [{"row": [confusion.counts[truth][named] for named in shown]} for truth in shown],
+    }
+
+
+def _most_confused(counts: Sequence[Sequence[int]]) -> list[int]:
+    """Returns the labels with most mistakes in their row and column, in label order."""
+    labels = range(len(counts))
+    mistakes = [
+        sum(counts[label]) + sum(row[label] for row in counts) - 2 * counts[label][label]
+        for label in labels
+    ]
+    worst = sorted(labels, key=lambda label: (-mistakes[label], label))
+    return sorted(worst[:_MOST_BREEDS])
