@@ -5,6 +5,9 @@ from __future__ import annotations
 # Each module joins `app` when it is imported; `--help` lists them in this order.
 # isort: off
 import pipeline.commands.run
+import pipeline.commands.report
+import pipeline.commands.history
+import pipeline.commands.rollback
 import pipeline.commands.serve
 import pipeline.commands.predict
 import pipeline.commands.demo

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline.errors import RunFailedError
-from pipeline.history import Epoch, read_history
 from pipeline.run import run
+from pipeline.training_history import Epoch, read_history
 from pipeline.variants import Variant
 
 

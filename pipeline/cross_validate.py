@@ -13,10 +13,10 @@ from datasets.dataset import Dataset
 from pipeline.config import Config
 from pipeline.data import find_records
 from pipeline.errors import RunFailedError, UserError
-from pipeline.history import read_history
 from pipeline.lock import only_run_below
 from pipeline.nodes import NodeStatus
 from pipeline.run import FinishedRun, run
+from pipeline.training_history import read_history
 
 _FILE = "cross-validation.csv"
 
@@ -130,6 +130,7 @@ def _of_fold(config: Config, fold: int) -> Config:
         update={
             "data": config.data.model_copy(update={"fold": fold}),
             "pusher": config.pusher.model_copy(update={"enabled": False}),
+            "report": config.report.model_copy(update={"enabled": False}),
         }
     )
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import datetime
 import shutil
 import textwrap
 import time
 from pathlib import Path
 from typing import Any
 
+from ml_metadata.errors import StatusError
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
-from tfx.orchestration.portable.mlmd import execution_lib
+from tfx.orchestration.portable.mlmd import context_lib, execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.errors import UserError
 from pipeline.nodes import NodeFailedError, NodeStatus, RunObserver
 from pipeline.outcome import Outputs
+from pipeline.past_runs.record import RunRecord
 
 _State = metadata_store_pb2.Execution
 _LONGEST_REASON = 200  # characters: the store adds its whole SQL
@@ -32,11 +33,13 @@ class ObservedDagRunner(LocalDagRunner):
     Args:
         observer: is told when each node starts and ends.
         pipeline_root: folder of the nodes' outputs.
+        record: notes in ML Metadata what the run is.
     """
 
-    def __init__(self, observer: RunObserver, pipeline_root: Path) -> None:
+    def __init__(self, observer: RunObserver, pipeline_root: Path, record: RunRecord) -> None:
         super().__init__()
         self._observer = observer
+        self._record = record
         self._pipeline_root = pipeline_root
         self.outputs: dict[str, Outputs] = {}
         """Output artifacts of every node that has ended well, new or reused."""
@@ -57,7 +60,7 @@ class ObservedDagRunner(LocalDagRunner):
         """
         runtime_parameter_utils.substitute_runtime_parameter(
             pipeline,
-            {constants.PIPELINE_RUN_ID_PARAMETER_NAME: datetime.datetime.now().isoformat()},
+            {constants.PIPELINE_RUN_ID_PARAMETER_NAME: self._record.run_name},
         )
         deployment = runner_utils.extract_local_deployment_config(pipeline)
         kind = deployment.metadata_connection_config.WhichOneof("connection_config")
@@ -65,7 +68,9 @@ class ObservedDagRunner(LocalDagRunner):
         try:
             with metadata.Metadata(connection) as handle:
                 _abandon_unfinished(handle, self._pipeline_root)
-        except RuntimeError as error:  # TFX's word for a store that it cannot open
+                context_lib.prepare_contexts(handle, pipeline.nodes[0].pipeline_node.contexts)
+                self._record.begin(handle.store)
+        except (RuntimeError, StatusError) as error:  # it cannot be opened, or not be written
             reason = " ".join(str(error).split())
             raise UserError(
                 f"The run's metadata below {self._pipeline_root.parent} cannot be used: "

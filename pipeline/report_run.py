@@ -12,6 +12,8 @@ from rich.table import Table
 from pipeline.config import Config
 from pipeline.nodes import NodeStatus
 from pipeline.run import FinishedRun
+from serving.rollback_note import read_rollback
+from serving.versions import newest_version
 from trainer.tuner_values import in_words, searched_values
 
 
@@ -66,6 +68,7 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
         console.print("[bold green]Blessed and pushed[/]")
         console.print(f"  version  {outcome.pushed_path.name}")
         console.print(f"  path     {outcome.pushed_path}", soft_wrap=True)
+        _report_served(outcome.pushed_path, console)
     elif outcome.blessed:
         console.print("[bold green]Blessed[/], not pushed, because pusher.enabled is false.")
     else:
@@ -74,12 +77,17 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
             console.print(f"  {miss}", soft_wrap=True)
         if canary is not None and canary.misses:
             console.print(f"  server   {canary.log_path}", style="dim", soft_wrap=True)
+    if finished.report_path is not None:
+        console.print(f"  report   {finished.report_path}", soft_wrap=True)
     console.print(f"  log      {finished.log_path}", style="dim", soft_wrap=True)
     dogbreed = as_typed("dogbreed")
     console.print("\nNext:")
     if outcome.pushed_path:
         served = outcome.pushed_path.parent
         console.print(f"  {dogbreed} serve --model_base_path={served}", soft_wrap=True)
+    if finished.report_path is not None:
+        console.print(f"  {dogbreed} report --root {config.root_path}", soft_wrap=True)
+    console.print(f"  {dogbreed} history --root {config.root_path}", soft_wrap=True)
     console.print(f"  {dogbreed} tensorboard --root {config.root_path}", soft_wrap=True)
     if canary is not None and canary.misses:
         console.print(f"  {dogbreed} run ...                              to try it once more")
@@ -89,6 +97,19 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
         console.print(f"  {dogbreed} run ... --set evaluator.BOUND=X     to change a bound")
     elif config.data.source is None:
         console.print(f"  {dogbreed} run --data FOLDER_OR_ARCHIVE_OF_YOUR_PICTURES")
+
+
+def _report_served(pushed_path: Path, console: Console) -> None:
+    """Says what is served where that is not what the run has pushed, now or before."""
+    served = newest_version(pushed_path.parent)
+    if served is None or str(served) == pushed_path.name:
+        return
+    rollback = read_rollback(pushed_path.with_name(str(served)))
+    if rollback is not None and str(rollback.copy_of) == pushed_path.name:
+        what = "its copy, since a rollback"
+    else:
+        what = "which came later"
+    console.print(f"  served   version {served}, {what}")
 
 
 def as_typed(command: str) -> str:

@@ -7,7 +7,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +15,20 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from components.names import REPORT_FILE, REPORT_TYPE
+from datasets.dataset import Dataset
 from pipeline.config import Config
 from pipeline.data import find_records
 from pipeline.display import RunDisplay
 from pipeline.errors import RunFailedError, UserError, root_cause
+from pipeline.given_up import refuse_what_was_given_up
 from pipeline.lock import only_run_below
 from pipeline.nodes import NodeFailedError
 from pipeline.plan import Plan, make_plan
 from pipeline.quiet import output_to_log
 
 if TYPE_CHECKING:  # these import TensorFlow, which must wait until its output goes to the log
-    from pipeline.outcome import Outcome
+    from pipeline.outcome import Outcome, Outputs
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class FinishedRun:
     """The nodes, as they ended."""
     log_path: Path
     """Where everything else was written."""
+    report_path: Path | None
+    """The page about the run; None where none was made."""
 
 
 def run(config: Config, console: Console) -> FinishedRun:
@@ -52,7 +57,10 @@ def run(config: Config, console: Console) -> FinishedRun:
         DatasetError: the pictures cannot be used.
     """
     with only_run_below(config.root_path):
-        plan = make_plan(config, find_records(config, console))
+        started_at = datetime.datetime.now(datetime.timezone.utc)
+        dataset = find_records(config, console)
+        plan = make_plan(config, dataset)
+        refuse_what_was_given_up(config, plan.recipe)
         log_path = _new_log(config.root_path)
         # The display draws on a copy of the terminal, because output_to_log takes the original:
         # what the original is must be asked before.
@@ -61,34 +69,52 @@ def run(config: Config, console: Console) -> FinishedRun:
             shown = Console(file=terminal, force_terminal=is_terminal, width=width)
             display = RunDisplay(shown)
             with display:
-                return FinishedRun(_run_logged(config, plan, display, log_path), display, log_path)
+                return _run_logged(config, dataset, plan, started_at, display, log_path)
 
 
-def _run_logged(config: Config, plan: Plan, display: RunDisplay, log_path: Path) -> Outcome:
+def _run_logged(
+    config: Config,
+    dataset: Dataset,
+    plan: Plan,
+    started_at: datetime.datetime,
+    display: RunDisplay,
+    log_path: Path,
+) -> FinishedRun:
     _quieten_libraries()
     with _without_collecting_garbage():
         # Imported here, because they import TensorFlow and TFX: seconds, and pages of warnings.
         from pipeline.local_runner import ObservedDagRunner
         from pipeline.outcome import read_outcome
+        from pipeline.past_runs.record import RunRecord, end_recorded
         from pipeline.pipeline import create_pipeline
         from trainer.devices import split_processor
 
     logging.info("Configuration: %s", config.model_dump_json())
     split_processor(config.trainer.logical_devices)  # before any node puts TensorFlow to work
     dag = create_pipeline(config, plan)
-    runner = ObservedDagRunner(display, Path(dag.pipeline_info.pipeline_root))
-    try:
-        runner.run(dag)
-    except NodeFailedError as error:
-        logging.exception("The run failed")
-        raise RunFailedError(error.node_id, root_cause(error), log_path) from None
-    outcome = read_outcome(runner.outputs)
-    if outcome.pushed_path and not outcome.pushed_path.is_dir():
-        raise UserError(
-            f"Nothing has changed since this model was pushed, but {outcome.pushed_path} has been "
-            "removed. Run with --fresh to train and push anew."
-        )
-    return outcome
+    record = RunRecord(config, dataset, plan.commit, started_at)
+    runner = ObservedDagRunner(display, Path(dag.pipeline_info.pipeline_root), record)
+    with end_recorded(record):
+        try:
+            runner.run(dag)
+        except NodeFailedError as error:
+            logging.exception("The run failed")
+            raise RunFailedError(error.node_id, root_cause(error), log_path) from None
+        outcome = read_outcome(runner.outputs)
+        if outcome.pushed_path and not outcome.pushed_path.is_dir():
+            raise UserError(
+                f"Nothing has changed since this model was pushed, but {outcome.pushed_path} has "
+                "been removed. Run with --fresh to train and push anew."
+            )
+        record.end_with(outcome)
+    return FinishedRun(outcome, display, log_path, _report_path(runner.outputs))
+
+
+def _report_path(outputs: Mapping[str, Outputs]) -> Path | None:
+    artifacts = (each for node in outputs.values() for group in node.values() for each in group)
+    return next(
+        (Path(each.uri, REPORT_FILE) for each in artifacts if each.type_name == REPORT_TYPE), None
+    )
 
 
 @contextmanager

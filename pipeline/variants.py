@@ -57,7 +57,10 @@ def read_variants(
         try:
             config = load_config(path, [*common, *own], source=source)
             config = config.model_copy(
-                update={"pusher": config.pusher.model_copy(update={"enabled": False})}
+                update={
+                    "pusher": config.pusher.model_copy(update={"enabled": False}),
+                    "report": config.report.model_copy(update={"enabled": False}),
+                }
             )
             _check(config, shared, variants)
         except UserError as error:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from components.names import FACTS_FILE
 from datasets.dataset import Dataset
 from pipeline.load_config import load_config
 from pipeline.nodes import NodeStatus
@@ -45,10 +47,15 @@ def test_refusal_is_told_and_tried_again_and_a_blessing_is_kept(
     assert str(finished.outcome.canary.log_path) in said
     assert finished.outcome.canary.log_path.is_file()
 
-    assert _run(records, tmp_path, too_fast)[2] == {"Canary", "Pusher"}
+    assert finished.report_path is not None
+    verdict = json.loads((finished.report_path.parent / FACTS_FILE).read_text())["verdict"]
+    assert verdict["headline"] == "Refused by the trial in a model server"
+    assert f"{miss[:1].upper()}{miss[1:]}." in verdict["reasons"]
+
+    assert _run(records, tmp_path, too_fast)[2] == {"Canary", "Pusher", "Report"}
 
     finished, said, ran = _run(records, tmp_path, "canary.max_latency_ms=60000")
-    assert ran == {"Canary", "Pusher"}
+    assert ran == {"Canary", "Pusher", "Report"}
     assert finished.outcome.blessed
     assert finished.outcome.pushed_path is not None
     assert "at most 60,000 ms, for 99 of 100 single pictures" in said

@@ -19,11 +19,11 @@ from pipeline.cli import app
 from pipeline.compare import Failed, Trained
 from pipeline.draw_curves import draw_curves
 from pipeline.errors import UserError
-from pipeline.history import Epoch, read_history
 from pipeline.load_config import load_config
 from pipeline.nodes import NodeStatus
 from pipeline.report_comparison import report_comparison
 from pipeline.run import run
+from pipeline.training_history import Epoch, read_history
 from pipeline.variants import read_variants
 from tests.pipeline.conftest import tiny_settings
 
@@ -277,7 +277,9 @@ def test_picture_lies_beside_the_figures(compared: Invocation, root: Path) -> No
 def test_figures_are_those_of_the_same_run_alone_which_reuses_it(
     compared: Invocation, root: Path, records: Dataset
 ) -> None:
-    settings = [*_common(root), "trainer.optimizer=sgd", "pusher.enabled=false"]
+    settings = [
+        *_common(root), "trainer.optimizer=sgd", "pusher.enabled=false", "report.enabled=false"
+    ]  # fmt: skip
 
     alone = run(load_config(None, settings, source=str(records.path)), Console(file=io.StringIO()))
 

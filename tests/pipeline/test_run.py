@@ -7,13 +7,18 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from ml_metadata import metadata_store
+from ml_metadata.proto import metadata_store_pb2
 from PIL import Image
 from rich.console import Console
 
+from components.names import FACTS_FILE
+from components.report.artifacts import CONFIGURATION_FILE, RunClassification, RunMetrics
 from datasets.convert import convert
 from datasets.dataset import Dataset, load_dataset
 from datasets.example import decode_example
@@ -26,7 +31,7 @@ from pipeline.nodes import NodeStatus
 from pipeline.report_run import report_run
 from pipeline.run import FinishedRun, run
 from tests.pictures import encoded
-from tests.pipeline.conftest import tiny_settings
+from tests.pipeline.conftest import FirstRun, tiny_settings
 from trainer.preprocessing import decode_picture, fit_picture, store
 
 pytestmark = pytest.mark.slow
@@ -34,13 +39,13 @@ pytestmark = pytest.mark.slow
 RunTiny = Callable[..., tuple[FinishedRun, str]]
 ALL_NODES = {
     "ImportExampleGen", "StatisticsGen", "CuratedSchema", "ExampleValidator", "Transform",
-    "Trainer", "Baseline", "Evaluator", "Canary", "Pusher",
+    "Trainer", "Baseline", "Evaluator", "Canary", "Pusher", "Report",
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("root")
+def root(first_run: FirstRun) -> Path:
+    return first_run.root
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +63,8 @@ def run_tiny(root: Path, records: Dataset) -> RunTiny:
 
 
 @pytest.fixture(scope="module")
-def first(run_tiny: RunTiny) -> tuple[FinishedRun, str]:
-    return run_tiny()
+def first(first_run: FirstRun) -> tuple[FinishedRun, str]:
+    return first_run.finished, first_run.said
 
 
 def _nodes(finished: FinishedRun, status: NodeStatus) -> set[str]:
@@ -68,6 +73,18 @@ def _nodes(finished: FinishedRun, status: NodeStatus) -> set[str]:
 
 def _versions(root: Path) -> set[str]:
     return {path.name for path in (root / "served").iterdir()}
+
+
+def _facts(finished: FinishedRun) -> dict[str, Any]:
+    """What the report says, as programs read it."""
+    assert finished.report_path is not None
+    facts: dict[str, Any] = json.loads((finished.report_path.parent / FACTS_FILE).read_text())
+    assert "Left out of this report" not in facts["provenance"]["facts"]
+    return facts
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def test_first_run_runs_every_node_and_pushes_a_model(
@@ -81,6 +98,65 @@ def test_first_run_runs_every_node_and_pushes_a_model(
     assert _versions(root) == {finished.outcome.pushed_path.name}
     assert "Blessed and pushed" in said
     assert str(finished.outcome.pushed_path) in said
+
+
+def test_report_of_a_first_run_says_what_was_measured_and_pushed(
+    first: tuple[FinishedRun, str], records: Dataset
+) -> None:
+    outcome = first[0].outcome
+    assert outcome.pushed_path is not None
+    page = first[0].report_path
+    assert page is not None
+
+    facts = _facts(first[0])
+
+    verdict = facts["verdict"]
+    assert verdict["headline"] == f"Blessed and pushed as version {outcome.pushed_path.name}"
+    assert "There is no earlier model to compare with." in verdict["reasons"]
+    assert verdict["headline"] in page.read_text()
+    assert facts["figures"]["accuracy"]["value"] == pytest.approx(outcome.accuracy)
+    assert facts["figures"]["accuracy"]["baseline"] is None
+    assert facts["figures"]["loss"]["value"] == pytest.approx(outcome.loss)
+    counts = np.array(facts["confusion"]["counts"])
+    assert counts.sum() == facts["num_eval"] == outcome.num_eval_examples
+    assert np.trace(counts) / counts.sum() == pytest.approx(outcome.accuracy)
+    assert tuple(facts["confusion"]["breeds"]) == records.labels
+    assert facts["provenance"]["facts"]["Data fingerprint"] == records.fingerprint
+    assert {path.name for path in page.parent.iterdir()} == {
+        "report.html", "facts.json", "configuration.yaml"
+    }  # fmt: skip
+
+
+def test_report_leaves_figures_and_confusion_matrix_in_the_metadata(
+    first: tuple[FinishedRun, str], root: Path
+) -> None:
+    connection = metadata_store_pb2.ConnectionConfig()
+    connection.sqlite.filename_uri = str(root / "metadata.sqlite")
+    store = metadata_store.MetadataStore(connection)
+
+    metrics = store.get_artifacts_by_type(RunMetrics.TYPE_NAME)[0].custom_properties
+    matrix = store.get_artifacts_by_type(RunClassification.TYPE_NAME)[0].custom_properties
+
+    outcome = first[0].outcome
+    # SQLite's store keeps six digits.
+    assert metrics["accuracy"].double_value == pytest.approx(outcome.accuracy, rel=1e-5)
+    assert metrics["num_eval"].double_value == outcome.num_eval_examples
+    assert metrics["blessed"].double_value == 1
+    assert outcome.canary is not None
+    assert metrics["latency_ms"].double_value == pytest.approx(outcome.canary.latency_ms, rel=1e-5)
+    rows = matrix["confusionMatrix"].struct_value.fields["rows"].list_value.values
+    assert [cell.number_value for cell in rows[0].struct_value.fields["row"].list_value.values] == (
+        _facts(first[0])["confusion"]["counts"][0]
+    )
+
+
+def test_configuration_in_the_report_repeats_the_run(first: tuple[FinishedRun, str]) -> None:
+    assert first[0].report_path is not None
+    path = first[0].report_path.with_name(CONFIGURATION_FILE)
+
+    again = run(load_config(path), Console(file=io.StringIO()))
+
+    assert _nodes(again, NodeStatus.REUSED) == ALL_NODES
 
 
 def test_accuracy_is_that_of_the_pushed_model_over_the_eval_records(
@@ -191,7 +267,7 @@ def test_missed_bound_refuses_the_model_and_leaves_the_served_one(
     finished, said = run_tiny("evaluator.min_accuracy=1", "evaluator.min_breed_accuracy=1")
 
     outcome = finished.outcome
-    assert _nodes(finished, NodeStatus.RAN) == {"Evaluator", "Canary", "Pusher"}
+    assert _nodes(finished, NodeStatus.RAN) == {"Evaluator", "Canary", "Pusher", "Report"}
     assert not outcome.blessed
     assert outcome.pushed_path is None
     assert _versions(root) == versions
@@ -200,6 +276,11 @@ def test_missed_bound_refuses_the_model_and_leaves_the_served_one(
     assert any(text.startswith("accuracy of Toy ") for text in outcome.misses)
     assert miss in said
     assert "Not blessed, not pushed" in said
+    verdict = _facts(finished)["verdict"]
+    assert verdict["headline"] == f"Refused: {len(outcome.misses)} bounds were missed"
+    assert set(verdict["reasons"]) >= set(map(_sentence, outcome.misses))
+    [bound] = (bound for bound in verdict["bounds"] if bound["title"] == "Accuracy")
+    assert bound["missed_by"] == pytest.approx(1 - outcome.accuracy)
 
 
 def test_worse_model_is_refused_by_comparison_with_the_served_one(
@@ -216,6 +297,7 @@ def test_worse_model_is_refused_by_comparison_with_the_served_one(
         "Evaluator",
         "Canary",
         "Pusher",
+        "Report",
     }
     assert outcome.baseline_accuracy == pytest.approx(first[0].outcome.accuracy)
     drop = first[0].outcome.accuracy - outcome.accuracy
@@ -224,6 +306,10 @@ def test_worse_model_is_refused_by_comparison_with_the_served_one(
     assert f"{drop - 0.02:.3f} more than the 0.020 allowed" in miss
     assert miss in said
     assert _versions(root) == versions
+    facts = _facts(finished)
+    assert facts["verdict"]["headline"] == "Refused: a bound was missed"
+    assert _sentence(miss) in facts["verdict"]["reasons"]
+    assert facts["figures"]["accuracy"]["baseline"] == pytest.approx(first[0].outcome.accuracy)
 
 
 def test_served_model_of_other_breeds_is_no_baseline(
@@ -242,6 +328,7 @@ def test_served_model_of_other_breeds_is_no_baseline(
 
     assert finished.outcome.baseline_accuracy is None
     assert finished.outcome.pushed_path is not None
+    assert any("names other breeds" in text for text in _facts(finished)["verdict"]["reasons"])
     shutil.rmtree(finished.outcome.pushed_path)
 
 
