@@ -73,7 +73,7 @@ in_image dogbreed run | tee "$work/run.txt"
 
 say "compile and rehearse"
 in_image dogbreed compile --out "$work/pipeline.yaml" --set "kubeflow.image=$image"
-records=$(echo "$work"/runs/sample/records/*) # the one set that the run converted
+records=$work/runs/sample/records
 in_image dogbreed rehearse "$work/pipeline.yaml" --in containers --data "$records" \
     --root "$work/runs/plain" | tee "$work/plain.txt"
 in_image dogbreed rehearse "$work/pipeline.yaml" --in containers --data "$records" --like-cluster \

@@ -41,8 +41,7 @@ class RunDisplay(logging.Handler):
         self._status: dict[str, NodeStatus] = {}
         self._elapsed_s: dict[str, float] = {}
         self._detail: dict[str, str] = {}
-        self._running: str | None = None
-        self._started_at = 0.0
+        self._started_at: dict[str, float] = {}  # of running nodes, the last to start last
         # Standard output and error belong to the log by now; Rich would take them back.
         self._live = Live(
             get_renderable=self._renderable,
@@ -84,25 +83,25 @@ class RunDisplay(logging.Handler):
 
     def node_started(self, node_id: str) -> None:
         """Marks a node as running."""
-        self._running = node_id
         self._status[node_id] = NodeStatus.RUNNING
-        self._started_at = time.monotonic()
+        self._started_at[node_id] = time.monotonic()
 
     def node_ended(self, node_id: str, status: NodeStatus, elapsed_s: float) -> None:
         """Marks how a node ended."""
-        self._running = None
+        self._started_at.pop(node_id, None)
         self._status[node_id] = status
         self._elapsed_s[node_id] = elapsed_s
         if not self._console.is_terminal:
             self._console.print(f"{node_id}: {status.value} in {elapsed_s:.1f} s")
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Shows a message of the running node beside its name."""
+        """Shows a message of the node that began last beside its name; progress is local."""
         message = record.getMessage()
-        if self._running:
-            self._detail[self._running] = message
+        running = next(reversed(self._started_at), None)
+        if running is not None:
+            self._detail[running] = message
         if not self._console.is_terminal and getattr(record, "milestone", False):
-            self._console.print(f"{self._running}: {message}")
+            self._console.print(f"{running}: {message}")
 
     def table(self) -> Table:
         """Draws the nodes: name, status, seconds, and what the node last said."""
@@ -126,7 +125,7 @@ class RunDisplay(logging.Handler):
         return self.table() if self._status else Spinner("dots", "Loading TensorFlow and TFX")
 
     def _seconds(self, node_id: str) -> str:
-        if node_id == self._running:
-            return f"{time.monotonic() - self._started_at:.0f}"
+        if node_id in self._started_at:
+            return f"{time.monotonic() - self._started_at[node_id]:.0f}"
         elapsed_s = self._elapsed_s.get(node_id)
         return "" if elapsed_s is None else f"{elapsed_s:.1f}"

@@ -6,7 +6,6 @@ import contextlib
 import importlib.metadata
 import os
 import re
-import shutil
 import signal
 import subprocess
 from collections import deque
@@ -17,22 +16,14 @@ from typing import Literal
 
 from rich.console import Console
 
+from pipeline.container_engine import Engine, EngineName
 from pipeline.errors import UserError
+from pipeline.git_commit import git_commit
 
-EngineName = Literal["docker", "podman", "buildah"]
 Variant = Literal["cpu", "gpu"]
 
 _CONTEXT = Path(__file__).parents[1]
 _DOCKERFILE = Path("kubernetes/image/Dockerfile")
-
-_ENGINES: tuple[EngineName, ...] = ("docker", "podman", "buildah")
-# Says on standard output or by its exit code whether the engine works, not only that it is there:
-# Docker's client is often installed where its daemon does not run.
-_PROBES: dict[EngineName, tuple[str, ...]] = {
-    "docker": ("version", "--format", "{{.Server.Version}}"),
-    "podman": ("info", "--format", "{{.Version.Version}}"),
-    "buildah": ("info",),
-}
 
 _FLAGS: dict[EngineName, tuple[str, ...]] = {
     "docker": ("--progress=plain",),
@@ -46,15 +37,6 @@ _LINES_KEPT = 30
 
 
 @dataclass(frozen=True)
-class Engine:
-    """A container engine that works."""
-
-    name: EngineName
-    program: str
-    """Path of its command."""
-
-
-@dataclass(frozen=True)
 class ImageOptions:
     """Which image to build."""
 
@@ -65,29 +47,6 @@ class ImageOptions:
     """The image to build on; None is the Dockerfile's."""
     engine_flags: tuple[str, ...] = ()
     """Flags for the engine's own `build`."""
-
-
-def find_engine(name: EngineName | None = None) -> Engine:
-    """Finds a container engine that works.
-
-    Args:
-        name: the one to use; None takes the first of docker, podman and buildah.
-
-    Raises:
-        UserError: there is none; it says of each that is installed why it does not work.
-    """
-    reasons = []
-    for candidate in (name,) if name else _ENGINES:
-        program = shutil.which(candidate)
-        if program is None:
-            continue
-        reason = _why_not(candidate, program)
-        if reason is None:
-            return Engine(candidate, program)
-        reasons.append(f"{candidate} is installed but does not work: {reason}")
-    wanted = name or "none of docker, podman and buildah"
-    missing = f"{wanted} is {'not ' if name else ''}installed. On Debian: apt-get install podman"
-    raise UserError(f"No image can be built: {'; '.join(reasons) or missing}")
 
 
 def build_image(engine: Engine, options: ImageOptions, console: Console) -> None:
@@ -152,25 +111,11 @@ def image_size(engine: Engine, tag: str) -> str | None:
     return f"{int(text[0]) / 1e9:.1f} GB" if text[0].isdecimal() else text[0]
 
 
-def _why_not(name: EngineName, program: str) -> str | None:
-    """Returns why an engine does not work; None where it does."""
-    try:
-        probe = subprocess.run(
-            [program, *_PROBES[name]], capture_output=True, text=True, timeout=60, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    if probe.returncode == 0:
-        return None
-    lines = probe.stderr.strip().splitlines()
-    return lines[-1].strip() if lines else f"exit code {probe.returncode}"
-
-
 def _command(engine: Engine, options: ImageOptions) -> list[str]:
     arguments = {
         "VARIANT": options.variant,
         "VERSION": importlib.metadata.version("dogbreed"),
-        "REVISION": _revision(),
+        "REVISION": git_commit() or "unknown",
     }
     if options.base is not None:
         arguments["BASE"] = options.base
@@ -184,20 +129,6 @@ def _command(engine: Engine, options: ImageOptions) -> list[str]:
         *options.engine_flags,
         ".",
     ]
-
-
-def _revision() -> str:
-    """Returns the commit that is checked out, with a note where files differ from it."""
-    try:
-        return _git("rev-parse", "HEAD") + ("-changed" if _git("status", "--porcelain") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(
-        ["git", "-C", str(_CONTEXT), *arguments], capture_output=True, text=True, check=True
-    ).stdout.strip()
 
 
 def _step(line: str) -> str | None:

@@ -14,6 +14,7 @@ class NodeStatus(enum.Enum):
     RAN = "ran"
     REUSED = "reused"
     FAILED = "failed"
+    STOPPED = "stopped"
 
 
 class RunObserver(Protocol):

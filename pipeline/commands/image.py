@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 
 from pipeline.commands.app import app, clear_errors
-from pipeline.image import EngineName, Variant
+from pipeline.container_engine import EngineName
+from pipeline.image import Variant
 
 image = typer.Typer(no_args_is_help=True, help="The container image of the pipeline's steps.")
 app.add_typer(image, name="image")
@@ -46,7 +47,8 @@ def build(
     such as [bold]-- --no-cache[/].
     """
     with clear_errors("No image was made."):
-        from pipeline.image import ImageOptions, build_image, find_engine, image_size
+        from pipeline.container_engine import find_engine
+        from pipeline.image import ImageOptions, build_image, image_size
 
         console = Console()
         found = find_engine(engine)

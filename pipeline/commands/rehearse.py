@@ -25,16 +25,17 @@ def rehearse(
             metavar="RECORDS",
             exists=True,
             file_okay=False,
-            help="Records that 'dogbreed convert' wrote; they stand where the package expects "
-            "them: in a volume or in an object store.",
+            help="Records that 'dogbreed convert' wrote, or the folder with them alone; they "
+            "stand where the package expects them: in a volume or in an object store.",
         ),
     ] = None,
-    settings: Annotated[
+    param: Annotated[
         list[str] | None,
         typer.Option(
+            "--param",
             "--set",
-            metavar="PARAMETER=VALUE",
-            help="A parameter of the pipeline, such as epochs=5; may be repeated.",
+            metavar="KEY=VALUE",
+            help="One of the pipeline's parameters, such as epochs=5; repeatable.",
         ),
     ] = None,
     volumes: Annotated[
@@ -76,18 +77,19 @@ def rehearse(
         from pipeline.kubeflow.package import load_package
         from pipeline.kubeflow.rehearsal.options import (
             RehearsalOptions,
-            read_parameters,
             read_volumes,
+            records_folder,
         )
         from pipeline.kubeflow.rehearsal.rehearse import rehearse as rehearse_package
         from pipeline.kubeflow.rehearsal.report import report_rehearsal
+        from pipeline.kubeflow.typed_parameters import typed_parameters
 
         loaded = load_package(package)
         options = RehearsalOptions(
             root=(root or Path("runs") / loaded.name / "rehearsal").absolute(),
-            parameters=read_parameters(settings or [], loaded),
+            parameters=typed_parameters(loaded, param or []),
             volumes=read_volumes(volumes or []),
-            data=None if data is None else data.absolute(),
+            data=None if data is None else records_folder(data),
             like_cluster=like_cluster,
             run_in=_run_in(run_in),
         )

@@ -85,13 +85,13 @@ def submit(
     with clear_errors("'dogbreed runs' shows whether a run was started."):
         if wait and cron is not None:
             raise UserError("--wait follows one run; a recurring run (--cron) has no end.")
+        from pipeline.kubeflow.typed_parameters import typed_parameters
         from pipeline.submit.package import read_package
-        from pipeline.submit.parameters import typed_parameters
         from pipeline.submit.schedule import kubeflow_cron
 
         console = Console()
         read = read_package(package)
-        parameters = typed_parameters(read, param or [])
+        parameters = typed_parameters(read.content, param or [])
         clock = kubeflow_cron(cron) if cron is not None else None
         kubeflow = connect(host, namespace, ca, verify)
 
@@ -129,7 +129,7 @@ def _wait(
     cancel: bool,
 ) -> None:
     from pipeline.display import RunDisplay
-    from pipeline.submit.follow import check_succeeded, follow, pushed
+    from pipeline.submit.follow import check_succeeded, follow, pushed, report_of
 
     with clear_errors(
         f"Run {run.run_id} was told to stop."
@@ -157,4 +157,7 @@ def _wait(
             )
         else:
             console.print("\n[bold red]Succeeded, not pushed[/]: what was served before stays.")
+        if report := report_of(kubeflow, ended, package.steps):
+            console.print(f"  report  {report}", highlight=False, soft_wrap=True)
+        if verdict is False:
             raise typer.Exit(ExitCode.NOT_BLESSED)

@@ -18,11 +18,13 @@ from pipeline.config import EvaluatorConfig
 from pipeline.errors import UserError
 from pipeline.evaluation import eval_config
 from pipeline.kubeflow.parameters import (
+    BOUND_PARAMETERS,
     BOUNDS,
     DATA,
     DATA_FINGERPRINT,
     PREFIX,
     PUSH_DESTINATION,
+    REPORT,
     TRAINING_STEPS,
 )
 from pipeline.mistakes import in_words
@@ -72,7 +74,7 @@ def _to_curated_schema(own: dict[str, Any], given: dict[str, Any]) -> None:
 
 def _to_training(own: dict[str, Any], given: dict[str, Any]) -> None:
     config = json.loads(own["custom_config"])
-    changes = {"epochs": int(given["epochs"]), "learning_rate": float(given["learning_rate"])}
+    changes = _training_settings(given)
     try:
         trainer = TrainerConfig.model_validate({**config["trainer"], **changes})
     except ValidationError as error:
@@ -105,6 +107,20 @@ def _to_pusher(own: dict[str, Any], given: dict[str, Any]) -> None:
     )
 
 
+def _to_report(own: dict[str, Any], given: dict[str, Any]) -> None:
+    settings = json.loads(own["settings"])
+    settings["trainer"].update(_training_settings(given))
+    settings["evaluator"].update({name: given[name] for name in BOUND_PARAMETERS})
+    settings["pusher"]["destination"] = given.get(PUSH_DESTINATION)
+    settings["kubeflow"]["data"] = given[DATA]
+    own["settings"] = json.dumps(settings)
+
+
+def _training_settings(given: dict[str, Any]) -> dict[str, Any]:
+    """Reads settings of the training; Kubeflow hands over every number as floating-point."""
+    return {"epochs": int(given["epochs"]), "learning_rate": float(given["learning_rate"])}
+
+
 def _hash(identity: list[Any]) -> str:
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:_RECIPE_DIGITS]
 
@@ -117,4 +133,5 @@ _CHANGES: dict[str, Callable[[dict[str, Any], dict[str, Any]], None]] = {
     "Evaluator": _to_evaluator,
     "Baseline": _to_baseline,
     "Pusher": _to_pusher,
+    REPORT: _to_report,
 }

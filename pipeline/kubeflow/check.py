@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.kubeflow.package import Package
+from pipeline.errors import UserError
+from pipeline.kubeflow.package import SCHEMA_VERSION, Package
+from pipeline.kubeflow.package_form import check_form, unknown_fields
 from pipeline.kubeflow.uris import is_object_store
 
-_SCHEMA_VERSION = "2.1.0"
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _LONGEST_NAME = 128
 _LONGEST_ARGUMENT = 128 * 1024  # bytes: the kernel's limit of a single argument
@@ -51,21 +52,36 @@ def check_package(package: Package) -> list[Finding]:
 
     Args:
         package: a compiled pipeline, by whomever it was compiled.
+
+    Raises:
+        UserError: it is none.
     """
-    return [
-        *_check_heading(package),
-        *_check_components(package),
-        *_check_tasks(package),
-        *_check_kubernetes(package),
-    ]
+    check_form(package)
+    findings: list[Finding] = []
+    for part, check in _CHECKS.items():
+        try:
+            findings += check(package)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise UserError(
+                f"The package is damaged: in its {part}, something is of another kind than it "
+                "should be."
+            ) from None
+    return findings
+
+
+def _check_fields(package: Package) -> Iterator[Finding]:
+    for name, what in unknown_fields(package):
+        yield Finding(
+            f"message {name}", f"{what}: the backend refuses fields that it does not know."
+        )
 
 
 def _check_heading(package: Package) -> Iterator[Finding]:
     version = package.pipeline.get("schemaVersion")
-    if version != _SCHEMA_VERSION:
+    if version != SCHEMA_VERSION:
         yield Finding(
             "schemaVersion",
-            f"it is {version}, and the backend takes {_SCHEMA_VERSION} alone. TFX writes that with "
+            f"it is {version}, and the backend takes {SCHEMA_VERSION} alone. TFX writes that with "
             "use_pipeline_spec_2_1=True.",
         )
     if not _NAME.fullmatch(package.name) or len(package.name) > _LONGEST_NAME:
@@ -142,14 +158,14 @@ def _check_tasks(package: Package) -> Iterator[Finding]:
             if "constantValue" in value:
                 yield Finding(
                     where,
-                    f"its input {key} is a constantValue of schema 2.0; {_SCHEMA_VERSION} calls it "
+                    f"its input {key} is a constantValue of schema 2.0; {SCHEMA_VERSION} calls it "
                     "constant.",
                 )
             constants += len(str(value.get("constant", "")).encode())
             parameter = source.get("componentInputParameter")
             if parameter is not None and parameter not in package.parameters:
                 yield Finding(
-                    where, f"its input {key} is the parameter {parameter}, which there is not."
+                    where, f"its input {key} is the parameter {parameter}, which the package lacks."
                 )
         if constants + _ROOM_FOR_INPUT > _LONGEST_ARGUMENT:
             yield Finding(
@@ -179,3 +195,12 @@ def _check_kubernetes(package: Package) -> Iterator[Finding]:
         paths = [mount.get("mountPath") for mount in config.get("pvcMount", ())]
         for path in sorted({path for path in paths if paths.count(path) > 1}):
             yield Finding(where, f"two volumes are mounted at {path}: the pod is refused.")
+
+
+_CHECKS: dict[str, Callable[[Package], Iterator[Finding]]] = {
+    "fields": _check_fields,
+    "heading": _check_heading,
+    "components": _check_components,
+    "tasks": _check_tasks,
+    "platform spec": _check_kubernetes,
+}

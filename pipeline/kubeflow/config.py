@@ -23,6 +23,7 @@ StepName = Literal[
     "Evaluator",
     "Canary",
     "Pusher",
+    "Report",
 ]
 Quantity = Annotated[str, Field(pattern=r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")]
 _Pair = Annotated[str, Field(pattern=r"^[^=\s]+=\S*$")]

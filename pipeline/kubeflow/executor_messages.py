@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from components.names import KEPT_AS_PROPERTY, KEPT_AT_PROPERTY
+from pipeline.kubeflow.system_types import METRICS, is_number, title_of
 from pipeline.kubeflow.uris import Places
 
 Message = dict[str, Any]
@@ -21,7 +23,7 @@ def for_tfx(
 
     Locations become local paths; artifacts get the types that they were compiled with; what TFX did
     not declare, such as the backend's `executor-logs`, is left out, and so are metadata without
-    value.
+    value. Inputs say in custom properties what the backend calls them, and where it keeps them.
 
     Args:
         executor_input: as the backend gives it.
@@ -33,7 +35,7 @@ def for_tfx(
     return {
         "inputs": {
             "parameterValues": dict(inputs.get("parameterValues", {})),
-            "artifacts": _artifacts(inputs, inputs_spec, places),
+            "artifacts": _with_origins(_artifacts(inputs, inputs_spec, places), inputs),
         },
         "outputs": {
             "artifacts": _artifacts(outputs, outputs_spec, places),
@@ -43,17 +45,26 @@ def for_tfx(
 
 
 def for_launcher(
-    executor_output: Message, parameters: Mapping[str, str], places: Places
+    executor_output: Message,
+    executor_input: Message,
+    parameters: Mapping[str, str],
+    places: Places,
 ) -> Message:
-    """Returns an ExecutorOutput that the launcher can read: locations again, and no null values.
+    """Returns an ExecutorOutput that the launcher can read.
+
+    Locations are those of the pipeline again; null values are left out, and beside figures what is
+    no number, such as the version that TFX adds: newer launchers fail at either.
 
     Args:
         executor_output: as TFX leaves it.
+        executor_input: as the backend gave it; knows the outputs' types.
         parameters: output parameters of the step.
         places: those that `for_tfx` was given.
     """
+    given = executor_input["outputs"].get("artifacts", {})
     artifacts = {}
     for key, listed in executor_output.get("artifacts", {}).items():
+        numbers_only = title_of(given[key]["artifacts"][0]) == METRICS
         artifacts[key] = {
             "artifacts": [
                 {
@@ -61,7 +72,7 @@ def for_launcher(
                     "metadata": {
                         name: places.remote(value) if isinstance(value, str) else value
                         for name, value in artifact.get("metadata", {}).items()
-                        if value is not None
+                        if (is_number(value) if numbers_only else value is not None)
                     },
                 }
                 for artifact in listed["artifacts"]
@@ -83,6 +94,16 @@ def _artifacts(messages: Message, spec: Message, places: Places) -> Message:
         for key, declared in spec.get("artifacts", {}).items()
         if key in given
     }
+
+
+def _with_origins(artifacts: Message, given: Message) -> Message:
+    for key, listed in artifacts.items():
+        for artifact, original in zip(
+            listed["artifacts"], given["artifacts"][key]["artifacts"], strict=True
+        ):
+            artifact["metadata"][KEPT_AS_PROPERTY] = artifact["name"]
+            artifact["metadata"][KEPT_AT_PROPERTY] = original["uri"]
+    return artifacts
 
 
 def _artifact(artifact: Message, artifact_type: Message, places: Places) -> Message:

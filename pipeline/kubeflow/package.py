@@ -10,6 +10,9 @@ import yaml
 
 from pipeline.errors import UserError
 
+SCHEMA_VERSION = "2.1.0"
+"""The only schema of a pipeline that the open-source backend takes."""
+
 
 @dataclass(frozen=True)
 class Package:
@@ -71,7 +74,7 @@ def load_package(path: Path) -> Package:
     pipeline, *others = documents
     if "pipelineSpec" in pipeline:  # a PipelineJob, which TFX writes as JSON
         pipeline = pipeline["pipelineSpec"]
-    if "root" not in pipeline or "deploymentSpec" not in pipeline:
+    if not all(isinstance(pipeline.get(part), dict) for part in ("root", "deploymentSpec")):
         raise UserError(f"{path} is no compiled pipeline: it has no root or no deploymentSpec.")
     return Package(pipeline, others[0] if others else {})
 

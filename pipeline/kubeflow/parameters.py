@@ -20,13 +20,23 @@ DATA_FINGERPRINT = "data_fingerprint"
 """Output parameter of ImportExampleGen, which identifies the records for Tuner and Trainer."""
 RECORDS_INPUT = PREFIX + "records"
 """Input artifact of the steps that read records, where those come from an object store."""
+BOUND_PARAMETERS = {
+    "min_accuracy": "Lower bound of the accuracy over the eval split.",
+    "min_top_5_accuracy": "Lower bound of the top-5 accuracy over the eval split.",
+    "max_accuracy_drop": "How much lower than the served model's the accuracy may be.",
+}
+"""Parameters that are settings of the Evaluator, with what they mean."""
 DATA = "data"
 """Parameter: where the records are."""
 PUSH_DESTINATION = "push_destination"
 """Parameter: the folder that the model server watches."""
 
+DATA_STEPS = ("ImportExampleGen", "CuratedSchema")
+"""Nodes that read the records themselves."""
 TRAINING_STEPS = ("Tuner", "Trainer")
 """Nodes that train."""
+REPORT = "Report"
+"""Node that says what came out; it reads every parameter, to tell the values of its run."""
 _TYPES = {str: "STRING", int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE"}
 
 
@@ -59,55 +69,42 @@ class PipelineParameter:
         return {"parameterType": _TYPES[type(self.default)]}
 
 
+def data_steps(config: Config) -> tuple[str, ...]:
+    """Returns those of `DATA_STEPS` that read records with this configuration."""
+    own_schema = config.data.infer_schema or config.data.curated_schema is not None
+    return DATA_STEPS[:1] if own_schema else DATA_STEPS
+
+
 def parameters_of(config: Config) -> list[PipelineParameter]:
     """Lists the parameters that a pipeline has, with defaults from its configuration.
 
     Args:
         config: the run's configuration, whose push destination is the cluster's.
     """
-    data_readers = ["ImportExampleGen"]
-    if not config.data.infer_schema and config.data.curated_schema is None:
-        data_readers.append("CuratedSchema")
-    bounds = config.evaluator
+    readers, trainer, bounds = data_steps(config), config.trainer, config.evaluator
+    training = (*TRAINING_STEPS, REPORT)
     parameters = [
         PipelineParameter(
             DATA,
             config.kubeflow.data,
             "Records that 'dogbreed convert' wrote.",
-            tuple(data_readers),
+            (*readers, REPORT),
         ),
         PipelineParameter(
             "data_version",
             "",
             "Any word; another one makes a cached run look at the records anew.",
-            tuple(data_readers),
+            readers,
         ),
+        PipelineParameter("epochs", trainer.epochs, "Passes over the train split.", training),
         PipelineParameter(
-            "epochs", config.trainer.epochs, "Passes over the train split.", TRAINING_STEPS
+            "learning_rate", float(trainer.learning_rate), "Peak learning rate.", training
         ),
-        PipelineParameter(
-            "learning_rate",
-            float(config.trainer.learning_rate),
-            "Peak learning rate.",
-            TRAINING_STEPS,
-        ),
-        PipelineParameter(
-            "min_accuracy",
-            float(bounds.min_accuracy),
-            "Lower bound of the accuracy over the eval split.",
-            ("Evaluator",),
-        ),
-        PipelineParameter(
-            "min_top_5_accuracy",
-            float(bounds.min_top_5_accuracy),
-            "Lower bound of the top-5 accuracy over the eval split.",
-            ("Evaluator",),
-        ),
-        PipelineParameter(
-            "max_accuracy_drop",
-            float(bounds.max_accuracy_drop),
-            "How much lower than the served model's the accuracy may be.",
-            ("Evaluator",),
+        *(
+            PipelineParameter(
+                name, float(getattr(bounds, name)), description, ("Evaluator", REPORT)
+            )
+            for name, description in BOUND_PARAMETERS.items()
         ),
     ]
     if config.pusher.enabled:
@@ -116,7 +113,7 @@ def parameters_of(config: Config) -> list[PipelineParameter]:
                 PUSH_DESTINATION,
                 str(config.push_path),
                 "Folder that the model server watches.",
-                ("Baseline", "Pusher"),
+                ("Baseline", "Pusher", REPORT),
             )
         )
     return parameters

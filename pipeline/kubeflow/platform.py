@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.kubeflow.config import KubeflowConfig, PodConfig, StepName, VolumeConfig
+from pipeline.kubeflow.parameters import DATA_STEPS
 from pipeline.kubeflow.quantity import amount_of
 from pipeline.kubeflow.uris import is_object_store
 
 _GIGABYTE = 1e9
-_DATA_READERS = {"ImportExampleGen", "CuratedSchema"}
 
 
 def resources_of(pod: PodConfig) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def kubernetes_of(config: KubeflowConfig, step: StepName, pipeline_name: str) ->
 
 def _is_spared(volume: VolumeConfig, config: KubeflowConfig) -> bool:
     """Says whether a volume would only hold the records, which come from an object store."""
-    return is_object_store(config.data) and {*volume.steps} == _DATA_READERS
+    return is_object_store(config.data) and {*volume.steps} == {*DATA_STEPS}
 
 
 def _named(old_field: str, field: str, name: str) -> dict[str, Any]:

@@ -34,6 +34,23 @@ def records_at(path: str, location: str) -> Dataset:
     return load_dataset(Path(path))
 
 
+def check_schema(path: str, location: str) -> None:
+    """Looks for the schema that the configuration names.
+
+    Args:
+        path: where it is here.
+        location: what the configuration calls it.
+
+    Raises:
+        UserError: it is not there.
+    """
+    if not Path(path).is_file():
+        raise UserError(
+            f"There is no schema {location}: data.curated_schema has to name a file of a volume "
+            "that is mounted into CuratedSchema."
+        )
+
+
 def check_writable(path: str, location: str, *, declared_read_only: bool) -> None:
     """Makes a folder and tries to write to it.
 

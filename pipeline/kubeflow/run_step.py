@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,14 @@ from pipeline.kubeflow.executor_messages import Message, for_launcher, for_tfx
 from pipeline.kubeflow.parameters import (
     DATA,
     DATA_FINGERPRINT,
+    DATA_STEPS,
     PREFIX,
+    PUSH_DESTINATION,
     RECORDS_INPUT,
     TRAINING_STEPS,
 )
-from pipeline.kubeflow.preconditions import check_writable, records_at
+from pipeline.kubeflow.preconditions import check_schema, check_writable, records_at
+from pipeline.kubeflow.system_types import HTML, title_of
 from pipeline.kubeflow.uris import Places
 
 
@@ -40,7 +43,7 @@ def run_step(args: argparse.Namespace, beam_args: list[str]) -> None:
     places = Places.of_environment()
     given = args.json_serialized_invocation_args
     inputs_spec, outputs_spec = args.json_serialized_inputs_spec_args, args.outputs_spec
-    location = _where_records_are(given)
+    location = _where_records_are(args.step, given)
     message = for_tfx(given, inputs_spec, outputs_spec, places)
     parameters = message["inputs"]["parameterValues"]
     if location is not None:
@@ -65,11 +68,21 @@ def run_step(args: argparse.Namespace, beam_args: list[str]) -> None:
         ),
         beam_args,
     )
-    for listed in message["outputs"]["artifacts"].values():
-        for artifact in listed["artifacts"]:
-            os.makedirs(artifact["uri"], exist_ok=True)  # the launcher warns where there is none
-    written = for_launcher(json.loads(output_file.read_text()), outputs, places)
+    _finish_outputs(given, message)
+    written = for_launcher(json.loads(output_file.read_text()), given, outputs, places)
     output_file.write_text(json.dumps(written, indent=2))
+
+
+def _finish_outputs(given: Message, message: Message) -> None:
+    """Leaves outputs as the launcher takes them: there, and a page as a single file."""
+    for key, listed in message["outputs"]["artifacts"].items():
+        path = Path(listed["artifacts"][0]["uri"])
+        path.mkdir(parents=True, exist_ok=True)
+        pages = list(path.glob("*.html"))
+        if pages and title_of(given["outputs"]["artifacts"][key]["artifacts"][0]) == HTML:
+            page = pages[0].read_bytes()
+            shutil.rmtree(path)
+            path.write_bytes(page)
 
 
 def _input_locations(executor_input: Message) -> str:
@@ -77,8 +90,10 @@ def _input_locations(executor_input: Message) -> str:
     return " ".join(artifacts[key]["artifacts"][0]["uri"] for key in sorted(artifacts))
 
 
-def _where_records_are(executor_input: Message) -> str | None:
+def _where_records_are(step: str, executor_input: Message) -> str | None:
     """Returns the place of the records, for steps that read them: a parameter or an artifact."""
+    if step not in DATA_STEPS:
+        return None
     inputs = executor_input.get("inputs", {})
     if RECORDS_INPUT in inputs.get("artifacts", {}):
         return str(inputs["artifacts"][RECORDS_INPUT]["artifacts"][0]["uri"])
@@ -95,12 +110,14 @@ def _prepare(
         The step's output parameters.
     """
     if step == "Pusher":
-        destination = parameters[f"{PREFIX}push_destination"]
+        destination = parameters[PREFIX + PUSH_DESTINATION]
         check_writable(
             places.local(destination),
             destination,
             declared_read_only=places.is_read_only(destination),
         )
+    if step == "CuratedSchema" and location is None:
+        check_schema(places.local(parameters["schema_file"]), parameters["schema_file"])
     if location is None:
         return {}
     records = records_at(parameters[PREFIX + DATA], location)

@@ -14,14 +14,25 @@ import os
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from datasets.errors import DatasetError
 from pipeline.errors import UserError, root_cause
-from pipeline.kubeflow.step_lines import MILESTONE_LINE, PROGRESS_LINE, done_line, failed_line
+from pipeline.kubeflow.step_lines import (
+    CRASHED,
+    EXPLAINED,
+    MILESTONE_LINE,
+    PROGRESS_LINE,
+    done_line,
+    failed_line,
+)
 from trainer.progress import PROGRESS_LOGGER
+
+OUTPUTS_SPEC = "--outputs_spec"
+"""Argument with the outputs of the node as TFX knows them: message ComponentOutputsSpec."""
 
 _TERMINATED = 128 + signal.SIGTERM
 
@@ -47,14 +58,17 @@ def main(argv: Sequence[str]) -> int:
         gc.enable()
         run_step(args, beam_args)
     except (UserError, DatasetError) as error:
-        return _end(failed_line(args.step, " ".join(str(error).split())))
+        code, reason = EXPLAINED, " ".join(str(error).split())
     except MemoryError:
-        return _end(failed_line(args.step, "there is not enough memory"))
+        code, reason = EXPLAINED, "there is not enough memory"
     except Exception as error:
         logging.exception("%s failed", args.step)
-        return _end(failed_line(args.step, root_cause(error)))
-    _end(done_line(args.step, time.monotonic() - started_at))
-    return 0
+        code, reason = CRASHED, root_cause(error)
+    else:
+        _write_last_line(done_line(args.step, time.monotonic() - started_at))
+        return 0
+    _write_last_line(failed_line(args.step, reason))
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(
             f"--{name}", type=_message, required=True, help="as TFX's compiler says"
         )
-    parser.add_argument("--outputs_spec", type=_message, required=True, help="as TFX compiled it")
+    parser.add_argument(OUTPUTS_SPEC, type=_message, required=True, help="as TFX compiled it")
     return parser
 
 
@@ -91,6 +105,9 @@ def _log_to_standard_error() -> None:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
     logging.getLogger("apache_beam.typehints").setLevel(logging.WARNING)  # a line for every type
+    # What nobody has asked for is no news, nor is the age of this Python.
+    logging.getLogger("absl").addFilter(lambda record: "not available" not in record.getMessage())
+    warnings.filterwarnings("ignore", category=FutureWarning)
     progress = logging.getLogger(PROGRESS_LOGGER)
     progress.propagate = False
     progress.setLevel(logging.INFO)
@@ -103,14 +120,13 @@ def _stop(signum: int, frame: object) -> NoReturn:
     os._exit(_TERMINATED)
 
 
-def _end(line: str) -> int:
-    """Writes the last line, which is also the pod's termination message where there is a file."""
+def _write_last_line(line: str) -> None:
+    """Writes what is also the pod's termination message where there is a file."""
     sys.stdout.flush()
     print(line, file=sys.stderr, flush=True)
     message = Path("/dev/termination-log")
     if message.is_file() and os.access(message, os.W_OK):
         message.write_text(line, encoding="utf-8")
-    return 1
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,40 +9,24 @@ from typing import Any
 
 import kfp_server_api
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError, SSLError, TimeoutError
+from urllib3.exceptions import HTTPError, MaxRetryError
 
 from pipeline.errors import UserError
-from pipeline.submit.connection import COOKIES_VARIABLE, TOKEN_VARIABLE, Connection
+from pipeline.submit.api_errors import (
+    CONNECT_TIMEOUT_S,
+    READ_TIMEOUT_S,
+    login_page,
+    refusal,
+    unreachable,
+)
+from pipeline.submit.connection import Connection
 
 V2 = "/apis/v2beta1"
 """Start of the paths of the API that version 2 of Kubeflow Pipelines brought."""
 V1 = "/apis/v1beta1"
 """Start of the older API's paths, which version 2 answers too."""
 
-_CONNECT_TIMEOUT_S = 10.0
-_READ_TIMEOUT_S = 60.0
-_LONGEST_DETAIL = 300  # characters of a server's own message
-
-
-class UnreachableError(UserError):
-    """No answer came; the same request may succeed later."""
-
-
-class RefusedError(UserError):
-    """The server answered that it will not.
-
-    Args:
-        message: what was refused, and why.
-        status: the answer's HTTP status.
-    """
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class LoginPageError(UserError):
-    """A page for people came where the API was asked."""
+_TIMEOUTS_S = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
 
 
 class ApiClient:
@@ -95,7 +78,7 @@ class ApiClient:
             model: name of the kfp model of the answer; JSON as it is by default.
 
         Raises:
-            UserError: one of this module's errors.
+            UserError: one of `api_errors`.
         """
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         if upload is not None:
@@ -110,7 +93,7 @@ class ApiClient:
                 files={"uploadfile": str(upload)} if upload is not None else None,
                 auth_settings=["Bearer"],
                 _preload_content=False,
-                _request_timeout=(_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S),
+                _request_timeout=_TIMEOUTS_S,
             )
             content = _Content(response)
             self._no_page(content.type)
@@ -120,7 +103,7 @@ class ApiClient:
         """Fetches plain text; bytes that are no UTF-8 are replaced.
 
         Raises:
-            UserError: one of this module's errors.
+            UserError: one of `api_errors`.
         """
         with self._errors(path):
             response = self._client.call_api(
@@ -130,7 +113,7 @@ class ApiClient:
                 header_params={"Accept": "text/plain"},
                 auth_settings=["Bearer"],
                 _preload_content=False,
-                _request_timeout=(_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S),
+                _request_timeout=_TIMEOUTS_S,
             )
             content = _Content(response)
             self._no_page(content.type)
@@ -138,75 +121,23 @@ class ApiClient:
 
     def _no_page(self, content_type: str) -> None:
         if "html" in content_type:
-            raise LoginPageError(
-                f"{self.connection.host} shows a page for people, most likely to log in, instead "
-                f"of answering as Kubeflow's API. {self._how_to_log_in()}"
-            )
+            raise login_page(self.connection)
 
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
-        host = self.connection.host
         try:
             yield
         except kfp_server_api.ApiException as error:
-            raise self._refusal(error, path) from None
+            raise refusal(error, path, self.connection) from None
         except MaxRetryError as error:
-            raise self._unreachable(error.reason) from None
+            raise unreachable(error.reason, self.connection) from None
         except HTTPError as error:
-            raise self._unreachable(error) from None
+            raise unreachable(error, self.connection) from None
         except (ValueError, TypeError, AttributeError) as error:  # of kfp's models
             raise UserError(
-                f"{host} answered {path} with something that is not Kubeflow's: {error}."
+                f"{self.connection.host} answered {path} with something that is not Kubeflow's: "
+                f"{error}."
             ) from None
-
-    def _refusal(self, error: kfp_server_api.ApiException, path: str) -> UserError:
-        host, status = self.connection.host, int(error.status)
-        if status == 401 or (status == 403 and not self.connection.has_credentials):
-            return RefusedError(
-                f"{host} does not let us in ({status} {error.reason}). {self._how_to_log_in()}",
-                status,
-            )
-        detail = _detail(error.body)
-        if status == 403:
-            where = self.connection.namespace
-            return RefusedError(
-                f"{host} knows us, but refuses this (403 {error.reason})"
-                f"{f' in namespace {where}' if where else ''}{detail}. "
-                + ("Ask for the rights there." if where else "Is --namespace missing?"),
-                status,
-            )
-        if status >= 500:
-            return UnreachableError(f"{host} failed ({status} {error.reason}) at {path}{detail}.")
-        return RefusedError(f"{host} refused {path} ({status} {error.reason}){detail}.", status)
-
-    def _unreachable(self, reason: BaseException | None) -> UserError:
-        host = self.connection.host
-        if isinstance(reason, SSLError):
-            return UserError(
-                f"{host} cannot be trusted: {reason}. Name its certificate authority with --ca, "
-                "or use http:// if it has no TLS."
-            )
-        if isinstance(reason, TimeoutError) and not _refused(reason):
-            return UnreachableError(
-                f"{host} did not answer in time ({_CONNECT_TIMEOUT_S:.0f} s to connect, "
-                f"{_READ_TIMEOUT_S:.0f} s for an answer)."
-            )
-        said = str(reason).rpartition(": ")[2]
-        return UnreachableError(
-            f"{host} cannot be reached: {said}. Check --host, and that the port-forward or the "
-            "network to the cluster is up."
-        )
-
-    def _how_to_log_in(self) -> str:
-        if self.connection.has_credentials:
-            return (
-                f"The token or cookies may have expired: renew {TOKEN_VARIABLE} or "
-                f"{COOKIES_VARIABLE}."
-            )
-        return (
-            f"Set {TOKEN_VARIABLE} to a bearer token, or {COOKIES_VARIABLE} to the cookies that "
-            "your browser has for it."
-        )
 
 
 class _Content:
@@ -229,23 +160,3 @@ def _token_reader(file: Path) -> Any:
         configuration.api_key["authorization"] = file.read_text().strip()
 
     return read
-
-
-def _refused(reason: BaseException) -> bool:
-    """Whether a connection failed at once: urllib3 counts that among its timeouts."""
-    return isinstance(reason, urllib3.exceptions.NewConnectionError)
-
-
-def _detail(body: Any) -> str:
-    """Finds what the server says of its refusal: one line, as a clause to append."""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body or "")
-    try:
-        said = json.loads(text)
-    except ValueError:
-        said = text if "<" not in text else ""
-    if isinstance(said, dict):
-        said = said.get("message") or said.get("error_message") or said.get("error") or ""
-    line = " ".join(str(said).split()).rstrip(".")
-    if len(line) > _LONGEST_DETAIL:
-        line = f"{line[:_LONGEST_DETAIL]}..."
-    return f": {line}" if line else ""

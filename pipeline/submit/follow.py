@@ -8,16 +8,16 @@ from contextlib import suppress
 
 from pipeline.display import RunDisplay
 from pipeline.errors import UserError
+from pipeline.kubeflow.parameters import REPORT
 from pipeline.kubeflow.step_lines import reason_in
 from pipeline.nodes import NodeStatus
-from pipeline.submit.api_client import UnreachableError
+from pipeline.submit.api_errors import UnreachableError
 from pipeline.submit.kubeflow import Kubeflow
 from pipeline.submit.runs import CANCELED, DRIVER, ENDED, FAILED, SUCCEEDED, Run
 from pipeline.submit.step_log import last_words, newest_pod, read_log, says_pushed
 from pipeline.submit.workflow import Workflow
 
 _PUSHER = "Pusher"  # the node that makes a model the served one
-
 _OUT_OF_MEMORY = "OOMKilled"  # Kubernetes' word
 _PATIENCE_S = 300.0  # how long Kubeflow may be away while a run is followed
 
@@ -99,18 +99,29 @@ def page_of(kubeflow: Kubeflow, run: Run) -> str:
     return f"{kubeflow.host}/#/runs/details/{run.run_id}"
 
 
+def report_of(kubeflow: Kubeflow, run: Run, steps: Mapping[str, str]) -> str | None:
+    """Says where Kubeflow's page shows what came out; None for a package without a report."""
+    if REPORT not in steps.values():
+        return None
+    return f"{page_of(kubeflow, run)}, below {REPORT}: the artifact 'report', its tab Visualization"
+
+
 def _show(kubeflow: Kubeflow, run: Run, steps: Mapping[str, str], display: RunDisplay) -> None:
     reused: Workflow | None = None
     for step, node in steps.items():
         before, now = display.nodes[node], _status(run, step)
         if now == before or before not in (NodeStatus.WAITING, NodeStatus.RUNNING):
             continue
-        if before == NodeStatus.WAITING and now != NodeStatus.WAITING:
+        if now == NodeStatus.WAITING:
+            if run.state not in ENDED:
+                continue
+            now = NodeStatus.STOPPED  # it was at work when the run was cancelled
+        elif before == NodeStatus.WAITING:
             display.node_started(node)
         if now == NodeStatus.RAN:
             reused = reused or Workflow(kubeflow.workflow(run.run_id) or {})
             now = NodeStatus.REUSED if reused.was_reused(step) else now
-        if now in (NodeStatus.RAN, NodeStatus.REUSED, NodeStatus.FAILED):
+        if now not in (NodeStatus.WAITING, NodeStatus.RUNNING):
             display.node_ended(node, now, _seconds(run, step))
 
 
@@ -122,8 +133,8 @@ def _status(run: Run, step: str) -> NodeStatus:
     if task is not None and task.state == SUCCEEDED:
         return NodeStatus.RAN
     if any(state in ("PENDING", "RUNNING", SUCCEEDED) for state in states):
-        # A run that was stopped leaves steps that neither ran nor failed.
-        return NodeStatus.WAITING if run.state in ENDED else NodeStatus.RUNNING
+        # A run that has ended leaves steps that neither ran nor failed.
+        return NodeStatus.STOPPED if run.state in ENDED else NodeStatus.RUNNING
     return NodeStatus.WAITING
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import kfp_server_api
 
 from pipeline.errors import UserError
-from pipeline.submit.api_client import V1, V2, ApiClient, LoginPageError, RefusedError
+from pipeline.submit.api_client import V1, V2, ApiClient
+from pipeline.submit.api_errors import LoginPageError, RefusedError
 from pipeline.submit.runs import Run, run_from
 
 _NOT_FOUND = 404

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 from pipeline.errors import UserError
-from pipeline.submit.api_client import LoginPageError, RefusedError, UnreachableError
+from pipeline.submit.api_errors import LoginPageError, RefusedError, UnreachableError
 from pipeline.submit.kubeflow import Kubeflow
 from pipeline.submit.runs import ENDED, Run
 from pipeline.submit.workflow import Pod, Workflow

@@ -47,6 +47,10 @@ def _no_image(spec: Spec, platform: Spec) -> None:
     del spec["deploymentSpec"]["executors"]["exec-trainer"]["container"]["image"]
 
 
+def _misspelt(spec: Spec, platform: Spec) -> None:
+    spec["root"]["dag"]["tasks"]["trainer"]["retryPolicy"] = {"maxRetryCuont": 3}
+
+
 def _unknown_field(spec: Spec, platform: Spec) -> None:
     platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-trainer"]["gpus"] = 1
 
@@ -70,6 +74,7 @@ def _driver(spec: Spec, platform: Spec) -> None:
         (_long_argument, "executor exec-trainer", "140,000 bytes is more than the kernel takes"),
         (_long_constant, "task trainer", "the kernel takes 131,072"),
         (_no_image, "executor exec-trainer", "names no image"),
+        (_misspelt, "message PipelineSpec", 'has no field named "maxRetryCuont"'),
         (_unknown_field, "platform spec of exec-trainer", "knows no gpus"),
         (_unknown_executor, "platform spec of exec-trianer", "there is no such executor"),
         (_driver, "executor exec-import-example-gen", "the driver in it does not run"),
@@ -93,6 +98,47 @@ def test_what_the_backend_refuses_is_said_in_words(
     checked = CliRunner().invoke(app, ["compile", "--check", str(tmp_path / "pipeline.yaml")])
     assert checked.exit_code == 1
     assert checked.output == f"{finding}\n"
+
+
+def _list_of_tasks(spec: Spec, platform: Spec) -> None:
+    spec["root"]["dag"]["tasks"] = list(spec["root"]["dag"]["tasks"].values())
+
+
+def _number_as_image(spec: Spec, platform: Spec) -> None:
+    spec["deploymentSpec"]["executors"]["exec-trainer"]["container"]["image"] = 7
+
+
+def _text_as_mounts(spec: Spec, platform: Spec) -> None:
+    executors = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    executors["exec-pusher"]["pvcMount"] = "models"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_list_of_tasks, "Failed to parse tasks field"),
+        (_number_as_image, "Failed to parse image field: "),
+        (_text_as_mounts, "in its platform spec, something is of another kind than it should be"),
+    ],
+)
+@pytest.mark.parametrize("command", [["compile", "--check"], ["rehearse"]])
+def test_damaged_package_is_one_clear_line(
+    package: Package,
+    tmp_path: Path,
+    spoil: Callable[[Spec, Spec], None],
+    said: str,
+    command: list[str],
+) -> None:
+    spoilt = copy.deepcopy(package)
+    spoil(spoilt.pipeline, spoilt.platform)
+    write_package(spoilt, tmp_path / "pipeline.yaml")
+
+    ended = CliRunner().invoke(app, [*command, str(tmp_path / "pipeline.yaml")])
+
+    assert ended.exit_code == 1
+    [line] = ended.output.splitlines()
+    assert line.startswith("Error: The package is damaged: ")
+    assert said in line
 
 
 def test_file_that_is_no_package_is_one_clear_line(tmp_path: Path) -> None:

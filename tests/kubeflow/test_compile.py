@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
+from kfp import dsl
 from kfp.components import load_component_from_text
 from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
@@ -138,6 +139,32 @@ def test_what_users_change_are_parameters_with_defaults(package: Package) -> Non
         if "componentInputParameter" in source
     }
     assert read == set(defaults)
+
+
+def test_page_figures_and_matrix_are_what_kubeflow_shows(package: Package) -> None:
+    components = package.pipeline["components"].values()
+    declared = [
+        artifact["artifactType"]
+        for component in components
+        for side in ("inputDefinitions", "outputDefinitions")
+        for artifact in component.get(side, {}).get("artifacts", {}).values()
+    ]
+    outputs = package.pipeline["components"]["comp-report"]["outputDefinitions"]["artifacts"]
+    read = _tasks(package)["report"]["inputs"]["parameters"].values()
+
+    # Backends without ML Metadata know no other types than kfp's own.
+    known = {getattr(each, "schema_title", None) for each in vars(dsl).values()}
+    assert {each["schemaTitle"] for each in declared} <= known
+    assert {key: each["artifactType"] for key, each in outputs.items()} == {
+        "report": {"schemaTitle": "system.HTML", "schemaVersion": "0.0.1"},
+        "metrics": {"schemaTitle": "system.Metrics", "schemaVersion": "0.0.1"},
+        "classification": {
+            "schemaTitle": "system.ClassificationMetrics",
+            "schemaVersion": "0.0.1",
+        },
+    }
+    changed = {each.get("componentInputParameter") for each in read} - {None}
+    assert changed == set(package.parameters) - {"data_version"}
 
 
 def test_records_of_an_object_store_are_imported(compile_tiny: CompileTiny) -> None:

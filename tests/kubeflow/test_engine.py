@@ -15,13 +15,14 @@ from pipeline.kubeflow.rehearsal.bucket import DEFAULT_PIPELINE_ROOT, Bucket
 from pipeline.kubeflow.rehearsal.child_processes import ChildProcesses
 from pipeline.kubeflow.rehearsal.engine import Engine
 from pipeline.kubeflow.rehearsal.exchange import LocalFolders
-from pipeline.kubeflow.rehearsal.options import RehearsalOptions, read_parameters
+from pipeline.kubeflow.rehearsal.options import RehearsalOptions, records_folder
 from pipeline.kubeflow.rehearsal.steps import StepFailedError
 from pipeline.kubeflow.rehearsal.tasks import tasks_in_order
+from pipeline.kubeflow.system_types import HTML, METRICS, MODEL, type_schema
+from pipeline.kubeflow.typed_parameters import typed_parameters
 from pipeline.nodes import NodeStatus
 from tests.kubeflow.watcher import Watcher
 
-MODEL_TYPE = {"artifactType": {"instanceSchema": "title: tfx.Model\ntype: object\n"}}
 SAY = """
 import json, os, pathlib, sys
 given = json.loads(sys.argv[1])
@@ -34,7 +35,12 @@ for path, folder in mounts.items():
 
 
 def _package(
-    script: str, *, retries: int = 0, kubernetes: dict[str, Any] | None = None, after: str = ""
+    script: str,
+    *,
+    retries: int = 0,
+    kubernetes: dict[str, Any] | None = None,
+    after: str = "",
+    kind: str = MODEL,
 ) -> Package:
     """A task `first` that runs a Python script, and a task `second` that reads its output."""
     components, executors, tasks = {}, {}, {}
@@ -43,7 +49,7 @@ def _package(
         executors[f"exec-{name}"] = {"container": {"image": "none", "command": command}}
         components[f"comp-{name}"] = {
             "executorLabel": f"exec-{name}",
-            "outputDefinitions": {"artifacts": {"model": MODEL_TYPE}},
+            "outputDefinitions": {"artifacts": {"model": {"artifactType": type_schema(kind)}}},
         }
         tasks[name] = {
             "componentRef": {"name": f"comp-{name}"},
@@ -154,6 +160,57 @@ def test_step_that_fails_ends_the_rehearsal_with_the_reason(
     assert raised.value.reason.startswith(reason)
 
 
+@pytest.mark.parametrize(
+    ("kind", "script", "reason"),
+    [
+        (
+            METRICS,
+            """
+pathlib.Path(output_file).write_text(json.dumps({'artifacts': {'model': {'artifacts': [
+    {'metadata': {'accuracy': 0.9, 'tfx_version': '1.21.0'}}]}}}))
+""",
+            "the launcher would refuse its output model: tfx_version is no number, as figures are",
+        ),
+        (
+            HTML,
+            """
+uri = given["outputs"]["artifacts"]["model"]["artifacts"][0]["uri"]
+page = pathlib.Path(mounts["/minio"] + uri[len("minio:/"):], "report.html")
+page.parent.mkdir(parents=True)
+page.write_text("<!doctype html>")
+pathlib.Path(output_file).write_text("{}")
+""",
+            "Kubeflow would not show its output model: a page has to be a single file",
+        ),
+    ],
+)
+def test_what_kubeflows_page_could_not_show_fails_the_rehearsal(
+    run_small: RunSmall, kind: str, script: str, reason: str
+) -> None:
+    package = _package(script, after=WRITE_NOTHING, kind=kind)
+
+    with pytest.raises(StepFailedError) as raised:
+        run_small(package, like_cluster=True)
+
+    assert raised.value.reason == reason
+
+
+def test_object_store_keeps_no_empty_folder(run_small: RunSmall, tmp_path: Path) -> None:
+    write = """
+uri = given["outputs"]["artifacts"]["model"]["artifacts"][0]["uri"]
+pathlib.Path(mounts["/minio"] + uri[len("minio:/"):], "assets").mkdir(parents=True)
+"""
+    read = f"""
+[model] = given["inputs"]["artifacts"]["model"]["artifacts"]
+there = os.path.exists(mounts["/minio"] + model["uri"][len("minio:/"):])
+pathlib.Path({str(tmp_path / "seen")!r}).write_text(str(there))
+"""
+
+    run_small(_package(write + WRITE_NOTHING, after=read + WRITE_NOTHING), like_cluster=True)
+
+    assert (tmp_path / "seen").read_text() == "False"
+
+
 def test_cluster_hands_over_locations_numbers_and_a_log_output(
     run_small: RunSmall, tmp_path: Path
 ) -> None:
@@ -181,7 +238,7 @@ pathlib.Path({str(tmp_path / "seen")!r}).write_text(json.dumps(seen))
     assert uri.startswith("minio://mlpipeline/v2/artifacts/small/")
     assert seen == {
         "name": "1",
-        "type": MODEL_TYPE["artifactType"],
+        "type": type_schema(MODEL),
         "metadata": {"blessed": 1.0},
         "weights": "17",
         "outputs": ["executor-logs", "model"],
@@ -216,11 +273,24 @@ def test_secret_reaches_its_step_alone_and_is_missed_before_anything_runs(
 def test_parameters_are_read_as_their_kinds() -> None:
     package = _package("")
 
-    assert read_parameters(["word=3", "count=5"], package) == {"word": "3", "count": 5}
-    with pytest.raises(UserError, match=r"count wants a whole number, got 'many'"):
-        read_parameters(["count=many"], package)
-    with pytest.raises(UserError, match=r"no parameter 'breeds'\. It has: count, word"):
-        read_parameters(["breeds=5"], package)
+    assert typed_parameters(package, ["word=3", "count=5"]) == {"word": "3", "count": 5}
+    with pytest.raises(UserError, match=r"--param count must be a whole number, not 'many'"):
+        typed_parameters(package, ["count=many"])
+    with pytest.raises(UserError, match=r"no such parameter\. There are count, word"):
+        typed_parameters(package, ["breeds=5"])
+
+
+def test_records_are_found_in_a_runs_folder_if_they_are_the_only_ones(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--data: there are no records in "):
+        records_folder(tmp_path)
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "first" / "dataset.json").touch()
+    assert records_folder(tmp_path) == tmp_path / "first"
+    assert records_folder(tmp_path / "first") == tmp_path / "first"
+    (tmp_path / "second" / "dataset.json").touch()
+    with pytest.raises(UserError, match=r"several records in .*; name one of .*first, .*second\."):
+        records_folder(tmp_path)
 
 
 def test_tasks_that_wait_for_each_other_are_refused() -> None:

@@ -17,9 +17,10 @@ from typer.testing import CliRunner
 from datasets.dataset import Dataset
 from pipeline.cli import app
 from pipeline.kubeflow.package import Package, write_package
-from pipeline.kubeflow.rehearsal.options import RehearsalOptions, read_parameters
+from pipeline.kubeflow.rehearsal.options import RehearsalOptions
 from pipeline.kubeflow.rehearsal.rehearse import FinishedRehearsal, rehearse
 from pipeline.kubeflow.rehearsal.report import report_rehearsal
+from pipeline.kubeflow.typed_parameters import typed_parameters
 from pipeline.load_config import load_config
 from pipeline.nodes import NodeStatus
 from pipeline.outcome import Outcome
@@ -46,7 +47,7 @@ def rehearse_tiny(root: Path, records: Dataset, package: Package) -> Rehearse:
         console = Console(file=io.StringIO(), width=160)
         options = RehearsalOptions(
             root,
-            parameters=read_parameters(parameters, package),
+            parameters=typed_parameters(package, parameters),
             data=records.path,
             like_cluster=like_cluster,
             run_in="processes",
@@ -124,6 +125,9 @@ def test_first_rehearsal_runs_every_node_and_pushes(
     assert pushed is not None
     assert pushed.parent == root / "volumes" / "dogbreed-models" / "sample"
     assert (pushed / "saved_model.pb").is_file()
+    assert finished.report_path == root / "report.html"
+    assert finished.report_path.read_text().lower().startswith("<!doctype html>")
+    assert f"report   {finished.report_path}" in said
     assert "Steps run in child processes." in said
     assert "epoch 1/1, accuracy" in said
     assert f"Accuracy        {finished.outcome.accuracy:.3f}" in said
@@ -155,7 +159,7 @@ def test_worse_model_is_refused(
     write_package(package, tmp_path / "pipeline.yaml")
     arguments = ["--data", str(records.path), "--root", str(root), "--in", "processes"]
     for parameter in UNTRAINED + COMPARED:
-        arguments += ["--set", parameter]
+        arguments += ["--param", parameter]
 
     ended = CliRunner().invoke(app, ["rehearse", str(tmp_path / "pipeline.yaml"), *arguments])
 

@@ -109,9 +109,10 @@ def test_parameters_that_arrive_as_floating_point_reach_the_training(records: Da
 
 
 def test_bounds_of_a_run_replace_the_compiled_ones() -> None:
+    compiled = {"min_accuracy": 0.9, "slices": ["colour"], "min_slice_accuracy": 0.125}
     given = {
         "eval_config": "{}",
-        "pipeline_bounds": json.dumps({"min_accuracy": 0.9, "min_breed_accuracy": 0.5}),
+        "pipeline_bounds": json.dumps({**compiled, "min_breed_accuracy": 0.75}),
         "pipeline_min_accuracy": 0.25,
         "pipeline_min_top_5_accuracy": 0.5,
         "pipeline_max_accuracy_drop": 0.01,
@@ -121,6 +122,9 @@ def test_bounds_of_a_run_replace_the_compiled_ones() -> None:
 
     assert '"lower_bound": 0.25' in config
     assert '"lower_bound": 0.5' in config
+    assert '"lower_bound": 0.75' in config
+    assert '"lower_bound": 0.125' in config
+    assert "colour" in config
     assert "0.9" not in config
     with pytest.raises(UserError, match=r"min_accuracy: .* got 2\.0"):
         apply_parameters("Evaluator", {**given, "pipeline_min_accuracy": 2.0})

@@ -19,6 +19,7 @@ _NODES = {
     "trainer": ("Trainer", ["transform"]),
     "transform": ("Transform", ["import-example-gen"]),
     "import-example-gen": ("ImportExampleGen", []),
+    "report": ("Report", ["pusher"]),
     "pusher": ("Pusher", ["trainer"]),
 }
 
@@ -58,7 +59,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def write_package(path: Path, schema: str = "2.1.0", **extra: Any) -> None:
-    """Writes a package as `dogbreed compile` does, with four steps that stand in no order."""
+    """Writes a package as `dogbreed compile` does, with five steps that stand in no order."""
     parameters = {
         "data": {"parameterType": "STRING"},
         "epochs": {"parameterType": "NUMBER_INTEGER", "defaultValue": 3},

@@ -188,8 +188,11 @@ def test_waiting_shows_the_steps_and_that_the_model_was_pushed(
         ("Transform", "ran"),
         ("Trainer", "ran"),
         ("Pusher", "ran"),
+        ("Report", "ran"),
     ]
     assert "Succeeded and pushed" in table
+    (run_id,) = kubeflow.runs
+    assert f"report  {kubeflow.url}/#/runs/details/{run_id}, below Report" in table
 
 
 def test_a_run_that_pushed_nothing_ends_with_3(
@@ -201,6 +204,7 @@ def test_a_run_that_pushed_nothing_ends_with_3(
 
     assert done.returncode == 3
     assert "Succeeded, not pushed" in done.stdout
+    assert "below Report: the artifact 'report'" in done.stdout
 
 
 def test_a_run_whose_logs_are_gone_still_succeeds(
@@ -256,24 +260,29 @@ def test_a_step_that_could_not_say_why_it_failed_is_explained(
     assert said in done.stderr
 
 
+def test_a_run_that_someone_cancels_leaves_no_step_at_work(
+    kubeflow: StandIn, package: Path
+) -> None:
+    process = _held_at_trainer(kubeflow, package)
+    (run_id,) = kubeflow.runs
+    kubeflow.runs[run_id].cancelled = True
+    said, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert errors == f"Error: Run {run_id} was cancelled.\n"
+    table = said[said.rindex("Status") :]
+    assert re.findall(r"^(Tr\w+|Pusher) +(\w+)", table, re.MULTILINE) == [
+        ("Transform", "ran"),
+        ("Trainer", "stopped"),
+        ("Pusher", "waiting"),
+    ]
+
+
 @pytest.mark.parametrize("cancel", [False, True])
 def test_an_interrupt_leaves_the_run_alone_unless_told(
     cancel: bool, kubeflow: StandIn, package: Path
 ) -> None:
-    kubeflow.behaviour.hold_at = "trainer"
-    arguments = [
-        DOGBREED, "submit", package, _DATA, "--host", kubeflow.url, "--wait", "--interval=0.1",
-        *(["--cancel-on-interrupt"] if cancel else []),
-    ]  # fmt: skip
-    process = subprocess.Popen(
-        arguments, cwd=package.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=environment(), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("Transform: ran"):
-            break
-    time.sleep(0.3)
+    process = _held_at_trainer(kubeflow, package, *(["--cancel-on-interrupt"] if cancel else []))
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
 
@@ -281,6 +290,25 @@ def test_an_interrupt_leaves_the_run_alone_unless_told(
     assert process.returncode == 130
     assert ("was told to stop" if cancel else f"Run {run_id} goes on") in errors
     assert len(kubeflow.arrived("POST", ":terminate")) == cancel
+
+
+def _held_at_trainer(kubeflow: StandIn, package: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Submits and waits, until Trainer is at work."""
+    kubeflow.behaviour.hold_at = "trainer"
+    process = subprocess.Popen(
+        [
+            DOGBREED, "submit", package, _DATA, "--host", kubeflow.url, "--wait", "--interval=0.1",
+            *arguments,
+        ],
+        cwd=package.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment(), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("Transform: ran"):
+            break
+    time.sleep(0.3)
+    return process
 
 
 def _wait(dogbreed: Dogbreed, kubeflow: StandIn, package: Path) -> subprocess.CompletedProcess[str]:

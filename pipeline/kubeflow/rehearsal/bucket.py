@@ -13,8 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.kubeflow.rehearsal.exchange import Artifact, Handover, Results, read_output
+from pipeline.kubeflow.rehearsal.executor_output import (
+    Artifact,
+    Handover,
+    Results,
+    read_output,
+)
 from pipeline.kubeflow.rehearsal.tasks import Task
+from pipeline.kubeflow.system_types import ARTIFACT, type_schema
 from pipeline.kubeflow.uris import is_object_store, launcher_path
 
 DEFAULT_PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts"
@@ -60,7 +66,7 @@ class Bucket:
             for key, declared in task.output_artifacts.items()
         }
         # The backend adds it where it publishes logs, which is the default.
-        outputs[_LOGS] = {"type": {"schemaTitle": "system.Artifact"}, "uri": f"{base}/{_LOGS}"}
+        outputs[_LOGS] = {"type": type_schema(ARTIFACT), "uri": f"{base}/{_LOGS}"}
         for output in outputs.values():
             path = disk / launcher_path(output["uri"]).lstrip("/")
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,12 +90,15 @@ class Bucket:
 
     def take_back(self, task: Task, handover: Handover) -> Results:
         """See `Exchange.take_back`."""
-        results = read_output(task, handover)
         disk = self._scratch / task.name
+
+        def on_disk(uri: str) -> Path:
+            return disk / launcher_path(uri).lstrip("/")
+
+        results = read_output(task, handover, on_disk)
         for artifact in results.artifacts.values():
-            source = disk / launcher_path(artifact["uri"]).lstrip("/")
-            if source.exists():  # the launcher warns of what is missing
-                _copy(source, Path(self.local_path(artifact["uri"])))
+            # The launcher warns of what is missing.
+            _copy(on_disk(artifact["uri"]), Path(self.local_path(artifact["uri"])))
         shutil.rmtree(disk)
         # Known to later steps by the number that the metadata store gives them.
         artifacts = {
@@ -115,14 +124,14 @@ class Bucket:
         _copy(folder, target)
 
     def _fetch(self, uri: str, disk: Path) -> None:
-        source = Path(self.local_path(uri))
-        if is_object_store(uri) and source.exists():
-            _copy(source, disk / launcher_path(uri).lstrip("/"))
+        if is_object_store(uri):
+            _copy(Path(self.local_path(uri)), disk / launcher_path(uri).lstrip("/"))
 
 
 def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    else:
-        shutil.copyfile(source, target)
+    """Copies a file, or a folder's files: an object store knows no empty folders."""
+    for path in [source] if source.is_file() else source.rglob("*"):
+        if path.is_file():
+            copy = target / path.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ class Containers:
     ) -> StepEnd:
         program, *arguments = command
         container = self._client.containers.create(
-            image=task.container["image"],
+            image=task.container.get("image"),
             entrypoint=[program],
             command=arguments,
             environment={**environment, "PYTHONUNBUFFERED": "1", "HOME": _SCRATCH},
@@ -172,7 +172,7 @@ def _limits(task: Task) -> dict[str, Any]:
     return limits
 
 
-def _lines(chunks: Any) -> Any:
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
     """Cuts a stream of bytes into lines."""
     rest = b""
     for chunk in chunks:
@@ -184,5 +184,8 @@ def _lines(chunks: Any) -> Any:
 
 
 def _stop(container: Any, timed_out: threading.Event) -> None:
+    from docker.errors import DockerException
+
     timed_out.set()
-    container.kill()
+    with suppress(DockerException):  # it has ended just now
+        container.kill()

@@ -12,20 +12,20 @@ from typing import Any
 from pipeline.errors import UserError
 from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.parameters import DATA
-from pipeline.kubeflow.rehearsal.exchange import (
+from pipeline.kubeflow.rehearsal.exchange import Exchange, check_imported
+from pipeline.kubeflow.rehearsal.executor_output import (
     Artifact,
-    Exchange,
     Handover,
     Results,
     StepOutputError,
-    check_imported,
 )
-from pipeline.kubeflow.rehearsal.options import RehearsalOptions, Value, Volume
+from pipeline.kubeflow.rehearsal.options import RehearsalOptions, Volume
 from pipeline.kubeflow.rehearsal.steps import (
     Mount,
     StepEnd,
     StepFailedError,
     StepRunner,
+    is_explained,
     why_failed,
 )
 from pipeline.kubeflow.rehearsal.tasks import Task
@@ -57,7 +57,7 @@ class Engine:
         log_path: Path,
     ) -> None:
         defaults = {name: spec.get("defaultValue", "") for name, spec in package.parameters.items()}
-        self.parameters: dict[str, Value] = {**defaults, **options.parameters}
+        self.parameters: dict[str, Any] = {**defaults, **options.parameters}
         """Values of the pipeline's parameters."""
         self._options = options
         self._exchange = exchange
@@ -118,7 +118,7 @@ class Engine:
         reason = why_failed(task, end)
         if task.retries:
             reason += f" (tried {task.retries + 1} times)"
-        raise StepFailedError(task.node, reason, end.tail)
+        raise StepFailedError(task.node, reason, () if is_explained(task, end) else end.tail)
 
     def _attempt(self, task: Task, handover: Handover, attempt: int) -> StepEnd:
         container = task.container

@@ -7,16 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
+from datasets.dataset import DATASET_FILE
 from pipeline.errors import UserError
-from pipeline.kubeflow.package import Package
 
-Value = str | int | float | bool
 RunIn = Literal["containers", "processes"]
-_KINDS: dict[str, type] = {
-    "STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": float, "BOOLEAN": bool,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,7 +29,7 @@ class RehearsalOptions:
 
     root: Path
     """Folder of everything that rehearsals of this package leave, absolute."""
-    parameters: dict[str, Value] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
     """Values of the pipeline's parameters, where not their defaults."""
     volumes: dict[str, Volume] = field(default_factory=dict)
     """What stands for volume claims, by name; for others it is a folder below the root."""
@@ -45,19 +39,6 @@ class RehearsalOptions:
     """Hand over artifacts as the real launcher does."""
     run_in: RunIn | None = None
     """What steps run in; None takes containers where they can be had."""
-
-
-def read_parameters(written: Sequence[str], package: Package) -> dict[str, Value]:
-    """Reads values of the pipeline's parameters.
-
-    Args:
-        written: `name=value` each.
-        package: knows the parameters.
-
-    Raises:
-        UserError: there is no such parameter, or the value is not of its kind.
-    """
-    return {name: value for name, value in (_parameter(each, package) for each in written)}
 
 
 def read_volumes(written: Sequence[str]) -> dict[str, Volume]:
@@ -81,23 +62,25 @@ def read_volumes(written: Sequence[str]) -> dict[str, Volume]:
     return volumes
 
 
-def _parameter(written: str, package: Package) -> tuple[str, Value]:
-    name, equals, text = written.partition("=")
-    if not equals:
-        raise UserError(f"--set wants PARAMETER=VALUE such as epochs=5, got '{written}'.")
-    spec = package.parameters.get(name)
-    if spec is None:
+def records_folder(given: Path) -> Path:
+    """Finds records: in a folder, or in the only one below it that has some.
+
+    Args:
+        given: as typed; a run's `records` holds one folder for each set of pictures.
+
+    Raises:
+        UserError: there are none, or several.
+    """
+    if (given / DATASET_FILE).is_file():
+        return given.absolute()
+    found = sorted(path.parent for path in given.glob(f"*/{DATASET_FILE}"))
+    if len(found) == 1:
+        return found[0].absolute()
+    if not found:
         raise UserError(
-            f"The pipeline has no parameter '{name}'. It has: "
-            f"{', '.join(sorted(package.parameters))}. Other settings are compiled in."
+            f"--data: there are no records in {given}. 'dogbreed convert' writes some; a run keeps "
+            "its own in runs/NAME/records."
         )
-    kind = _KINDS.get(spec["parameterType"], str)
-    value: Any = text if kind is str else yaml.safe_load(text)
-    if kind is float and type(value) is int:
-        value = float(value)
-    if isinstance(value, str | int | float) and type(value) is kind:  # no bool for an int
-        return name, value
-    raise UserError(f"The parameter {name} wants {_IN_WORDS[kind]}, got '{text}'.")
-
-
-_IN_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    raise UserError(
+        f"--data: there are several records in {given}; name one of {', '.join(map(str, found))}."
+    )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
@@ -11,24 +14,28 @@ from tfx import types
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils
 
 from pipeline.kubeflow.rehearsal.engine import Engine
-from pipeline.kubeflow.rehearsal.exchange import Artifact, Exchange
+from pipeline.kubeflow.rehearsal.exchange import Exchange
+from pipeline.kubeflow.rehearsal.executor_output import Artifact
+from pipeline.kubeflow.rehearsal.tasks import Task
+from pipeline.kubeflow.step import OUTPUTS_SPEC
 from pipeline.outcome import Outcome, read_outcome
 
 
-def outcome_of(engine: Engine, exchange: Exchange) -> Outcome:
+def outcome_of(engine: Engine, exchange: Exchange, tasks: Sequence[Task]) -> Outcome:
     """Gathers the outcome of a rehearsal that has come to its end.
 
     Args:
         engine: has run every task.
         exchange: knows where artifacts are kept.
+        tasks: of the package.
     """
-    outputs = {
-        node: {
-            key: [_tfx_artifact(artifact, exchange)] for key, artifact in results.artifacts.items()
+    outputs = {}
+    for task in tasks:
+        kinds = _types_for_tfx(task)
+        artifacts = engine.results[task.node].artifacts
+        outputs[task.node] = {
+            key: [_tfx_artifact(artifacts[key], kind, exchange)] for key, kind in kinds.items()
         }
-        for node, results in engine.results.items()
-        if "instanceSchema" in str(results.artifacts)  # an importer's are none of TFX's
-    }
     outcome = read_outcome(outputs)
     if outcome.pushed_path is None:
         return outcome
@@ -37,8 +44,17 @@ def outcome_of(engine: Engine, exchange: Exchange) -> Outcome:
     )
 
 
-def _tfx_artifact(artifact: Artifact, exchange: Exchange) -> types.Artifact:
-    message = {**artifact, "uri": exchange.local_path(artifact["uri"])}
+def _types_for_tfx(task: Task) -> dict[str, dict[str, Any]]:
+    """Returns the types of a node's outputs, as its entry point is told; an importer has none."""
+    arguments = task.container.get("args", [])
+    if OUTPUTS_SPEC not in arguments:
+        return {}
+    spec = json.loads(arguments[arguments.index(OUTPUTS_SPEC) + 1])
+    return {key: declared["artifactType"] for key, declared in spec["artifacts"].items()}
+
+
+def _tfx_artifact(artifact: Artifact, kind: dict[str, Any], exchange: Exchange) -> types.Artifact:
+    message = {**artifact, "uri": exchange.local_path(artifact["uri"]), "type": kind}
     return kubeflow_v2_entrypoint_utils._parse_raw_artifact(
         json_format.ParseDict(message, pipeline_spec_pb2.RuntimeArtifact()), {}
     )

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import datetime
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from components.names import REPORT_FILE
 from pipeline.display import RunDisplay
-from pipeline.errors import RunFailedError
+from pipeline.errors import RunFailedError, UserError
+from pipeline.kubeflow.check import check_package
 from pipeline.kubeflow.package import Package
+from pipeline.kubeflow.parameters import REPORT
 from pipeline.kubeflow.rehearsal.child_processes import ChildProcesses
 from pipeline.kubeflow.rehearsal.containers import Containers
-from pipeline.kubeflow.rehearsal.options import RehearsalOptions, Value
+from pipeline.kubeflow.rehearsal.options import RehearsalOptions
 from pipeline.kubeflow.rehearsal.steps import StepFailedError, StepRunner
 from pipeline.kubeflow.rehearsal.tasks import Task, tasks_in_order
+from pipeline.kubeflow.step_lines import failed_line
+from pipeline.kubeflow.system_types import HTML, title_of
 from pipeline.lock import only_run_below
 from pipeline.quiet import output_to_log
 
+_READ = {"Trainer", "Evaluator"}  # nodes without which there is no verdict
+
 if TYPE_CHECKING:  # these import TensorFlow, which must wait until its output goes to the log
+    from pipeline.kubeflow.rehearsal.engine import Engine
     from pipeline.kubeflow.rehearsal.exchange import Exchange
     from pipeline.outcome import Outcome
 
@@ -32,10 +41,12 @@ class FinishedRehearsal:
 
     outcome: Outcome
     """The verdict."""
-    parameters: dict[str, Value]
+    parameters: dict[str, Any]
     """The pipeline's parameters, as they were."""
     display: RunDisplay
     """The nodes, as they ended."""
+    report_path: Path | None
+    """The page about it; None where the package has no Report."""
     log_path: Path
     """Where everything else was written."""
 
@@ -51,8 +62,16 @@ def rehearse(package: Package, options: RehearsalOptions, console: Console) -> F
     Raises:
         UserError: something the user can put right, a failed step among it.
     """
+    for finding in check_package(package):
+        console.print(f"On a cluster: {finding}", style="yellow", markup=False, soft_wrap=True)
     tasks = tasks_in_order(package)
-    with only_run_below(options.root):
+    missing = _READ - {task.node for task in tasks}
+    if missing:
+        raise UserError(
+            f"The package has no {' and no '.join(sorted(missing))}, of which a rehearsal reads "
+            "what it came to: 'dogbreed compile' makes packages to rehearse."
+        )
+    with only_run_below(options.root, option="--root FOLDER"):
         log_path = _new_log(options.root)
         runner = _runner(options, tasks)
         console.print(f"Steps run in {runner.name}.")
@@ -64,12 +83,17 @@ def rehearse(package: Package, options: RehearsalOptions, console: Console) -> F
                 with display:
                     return _rehearse_logged(package, options, tasks, runner, display, log_path)
             except StepFailedError as error:
-                shown.print(f"\nThe end of {error.node}'s log:")
-                for line in error.tail:
-                    shown.print(
-                        f"  {line}", style="dim", markup=False, highlight=False, soft_wrap=True
-                    )
+                _show_tail(error, shown)
                 raise RunFailedError(error.node, error.reason, log_path) from None
+
+
+def _show_tail(error: StepFailedError, console: Console) -> None:
+    """Prints the end of a step's log, but for the line that the command ends with."""
+    tail = [line for line in error.tail if not line.startswith(failed_line(error.node, ""))]
+    if tail:
+        console.print(f"\nThe end of {error.node}'s log:")
+    for line in tail:
+        console.print(f"  {line}", style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def _rehearse_logged(
@@ -81,22 +105,36 @@ def _rehearse_logged(
     log_path: Path,
 ) -> FinishedRehearsal:
     logging.basicConfig(level=logging.INFO, force=True)
-    # Imported here, because they import TensorFlow: seconds, and pages of warnings.
     from pipeline.kubeflow.rehearsal.engine import Engine
-    from pipeline.kubeflow.rehearsal.outcome import outcome_of
 
-    exchange = _exchange(package, options)
+    exchange = _exchange(package, options, log_path.stem)
     engine = Engine(package, options, exchange, runner, display, log_path)
     engine.run(tasks)
-    return FinishedRehearsal(outcome_of(engine, exchange), engine.parameters, display, log_path)
+    # Imported last: TensorFlow takes seconds, which who has forgotten a secret need not wait for.
+    from pipeline.kubeflow.rehearsal.outcome import outcome_of
+
+    outcome = outcome_of(engine, exchange, tasks)
+    report_path = _kept_report(engine, exchange, options.root)
+    return FinishedRehearsal(outcome, engine.parameters, display, report_path, log_path)
 
 
-def _exchange(package: Package, options: RehearsalOptions) -> Exchange:
+def _kept_report(engine: Engine, exchange: Exchange, root: Path) -> Path | None:
+    """Copies the page to where people find it, with an ending by which a browser knows it."""
+    if REPORT not in engine.results:
+        return None
+    [page] = (
+        artifact
+        for artifact in engine.results[REPORT].artifacts.values()
+        if title_of(artifact) == HTML
+    )
+    return Path(shutil.copyfile(exchange.local_path(page["uri"]), root / REPORT_FILE))
+
+
+def _exchange(package: Package, options: RehearsalOptions, started_at: str) -> Exchange:
     from pipeline.kubeflow.rehearsal.bucket import DEFAULT_PIPELINE_ROOT, Bucket
     from pipeline.kubeflow.rehearsal.exchange import LocalFolders
 
     if not options.like_cluster:
-        started_at = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
         return LocalFolders(options.root / "artifacts" / started_at)
     pipeline_root = package.pipeline.get("defaultPipelineRoot", DEFAULT_PIPELINE_ROOT)
     return Bucket(options.root / "bucket", options.root / "disks", pipeline_root, package.name)
@@ -104,7 +142,7 @@ def _exchange(package: Package, options: RehearsalOptions) -> Exchange:
 
 def _runner(options: RehearsalOptions, tasks: list[Task]) -> StepRunner:
     if options.run_in != "processes":
-        images = {task.container["image"] for task in tasks if task.container}
+        images = {image for task in tasks if (image := task.container.get("image"))}
         containers = Containers.connect(images, required=options.run_in == "containers")
         if containers is not None:
             return containers

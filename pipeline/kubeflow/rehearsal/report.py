@@ -25,6 +25,15 @@ def report_rehearsal(finished: FinishedRehearsal, console: Console) -> None:
     )
     if outcome.baseline_accuracy is not None:
         figures.add_row("Served model", f"{outcome.baseline_accuracy:.3f}", "compared with")
+    if outcome.canary is not None and outcome.canary.latency_ms is not None:
+        figures.add_row(
+            "Latency",
+            f"{outcome.canary.latency_ms:,.1f} ms",
+            "within which 99 of 100 single pictures were answered",
+        )
+    if outcome.best_trial is not None:
+        best = outcome.best_trial
+        figures.add_row("Best trial", f"{best.score:.3f}", f"the best of {best.num_trials}")
     console.print()
     console.print(figures)
     console.print()
@@ -37,6 +46,8 @@ def report_rehearsal(finished: FinishedRehearsal, console: Console) -> None:
         console.print("[bold red]Not blessed, not pushed[/]: what was served before stays.")
         for miss in outcome.misses:
             console.print(f"  {miss}", soft_wrap=True)
+    if finished.report_path is not None:
+        console.print(f"  report   {finished.report_path}", soft_wrap=True)
     console.print(f"  log      {finished.log_path}", style="dim", soft_wrap=True)
 
 

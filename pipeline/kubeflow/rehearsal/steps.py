@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from pipeline.kubeflow.rehearsal.tasks import Task
-from pipeline.kubeflow.step_lines import MILESTONE_LINE, PROGRESS_LINE, reason_in
+from pipeline.kubeflow.step_lines import EXPLAINED, MILESTONE_LINE, PROGRESS_LINE, reason_in
 from trainer.progress import PROGRESS_LOGGER
 
 KILLED = 137
@@ -76,7 +76,7 @@ class StepFailedError(Exception):
     Args:
         node: the node.
         reason: why, in words.
-        tail: the last lines that it wrote.
+        tail: the last lines that it wrote, where they tell more.
     """
 
     def __init__(self, node: str, reason: str, tail: Sequence[str]) -> None:
@@ -115,6 +115,11 @@ class LogFollower:
     def tail(self) -> tuple[str, ...]:
         """The last lines, without those on progress."""
         return tuple(self._tail)
+
+
+def is_explained(task: Task, end: StepEnd) -> bool:
+    """Says whether a step's last line is all that there is to know of its failure."""
+    return end.exit_code == EXPLAINED and reason_in(task.node, list(end.tail)) is not None
 
 
 def why_failed(task: Task, end: StepEnd) -> str:

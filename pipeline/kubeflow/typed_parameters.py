@@ -1,14 +1,14 @@
-"""Turns `KEY=VALUE` into what a package's parameters take."""
+"""Turns `KEY=VALUE` into what a pipeline's parameters take, for a run or a rehearsal."""
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.submit.package import Parameter, SubmittedPackage
+from pipeline.kubeflow.package import Package
 
 _IN_WORDS = {
     "NUMBER_INTEGER": "a whole number",
@@ -21,7 +21,7 @@ _JSON_TYPES = {"LIST": list, "STRUCT": dict}
 _BOOLEANS = {"true": True, "false": False}
 
 
-def typed_parameters(package: SubmittedPackage, typed: Sequence[str]) -> dict[str, Any]:
+def typed_parameters(package: Package, typed: Sequence[str]) -> dict[str, Any]:
     """Returns the values that a run is given.
 
     Args:
@@ -38,34 +38,38 @@ def typed_parameters(package: SubmittedPackage, typed: Sequence[str]) -> dict[st
             raise UserError(f"--param {assignment} is not KEY=VALUE.")
         if name in values:
             raise UserError(f"--param {name} was given twice.")
-        values[name] = _value(_known(package, name), text)
+        values[name] = _value(name, _known(package, name), text)
     missing = [
-        one.name for one in package.parameters.values() if one.required and one.name not in values
+        name
+        for name, spec in sorted(package.parameters.items())
+        if not (name in values or "defaultValue" in spec or spec.get("isOptional"))
     ]
     if missing:
-        raise UserError(f"{package.path} needs a value for {', '.join(missing)}: give --param.")
+        raise UserError(
+            f"The pipeline {package.name} needs a value for {', '.join(missing)}: give --param."
+        )
     return values
 
 
-def _known(package: SubmittedPackage, name: str) -> Parameter:
+def _known(package: Package, name: str) -> Mapping[str, Any]:
     if name in package.parameters:
         return package.parameters[name]
     if not package.parameters:
-        raise UserError(f"--param {name}: {package.path} takes no parameters.")
+        raise UserError(f"--param {name}: the pipeline {package.name} takes no parameters.")
     close = difflib.get_close_matches(name, package.parameters, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     raise UserError(
-        f"--param {name}: {package.path} has no such parameter.{hint} "
-        f"There are {', '.join(package.parameters)}."
+        f"--param {name}: the pipeline {package.name} has no such parameter.{hint} "
+        f"There are {', '.join(sorted(package.parameters))}; other settings are compiled in."
     )
 
 
-def _value(parameter: Parameter, text: str) -> Any:
+def _value(name: str, spec: Mapping[str, Any], text: str) -> Any:
+    kind = str(spec.get("parameterType", "STRING"))
     try:
-        return _parsed(parameter.kind, text)
+        return _parsed(kind, text)
     except ValueError:
-        wanted = _IN_WORDS[parameter.kind]
-        raise UserError(f"--param {parameter.name} must be {wanted}, not '{text}'.") from None
+        raise UserError(f"--param {name} must be {_IN_WORDS[kind]}, not '{text}'.") from None
 
 
 def _parsed(kind: str, text: str) -> Any:

@@ -1,0 +1,62 @@
+"""What an artifact of the DAG is to Kubeflow, and what it is to TFX.
+
+A package names Kubeflow's own types alone: its page can show those, and backends without ML
+Metadata refuse TFX's. The types that TFX knows reach a step's entry point as an argument.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from tfx.orchestration.pipeline import Pipeline
+from tfx.utils import name_utils
+
+from components.report.artifacts import RunClassification, RunMetrics, RunReport
+from pipeline.kubeflow.system_types import (
+    ARTIFACT,
+    CLASSIFICATION_METRICS,
+    DATASET,
+    HTML,
+    METRICS,
+    MODEL,
+    type_schema,
+)
+
+_SYSTEM_TYPES = {
+    "tfx.Examples": DATASET,
+    "tfx.Model": MODEL,
+    "tfx.PushedModel": MODEL,
+    RunReport.TYPE_NAME: HTML,
+    RunMetrics.TYPE_NAME: METRICS,
+    RunClassification.TYPE_NAME: CLASSIFICATION_METRICS,
+}
+
+
+def for_kubeflow(artifact_type: dict[str, Any]) -> dict[str, Any]:
+    """Returns Kubeflow's type for one that TFX compiled, both message ArtifactTypeSchema."""
+    return type_schema(_SYSTEM_TYPES.get(_title(artifact_type), ARTIFACT))
+
+
+def for_tfx(artifact_type: dict[str, Any], classes: dict[str, str]) -> dict[str, Any]:
+    """Returns a type as TFX's entry point finds it: a class of ours by its path.
+
+    Args:
+        artifact_type: as TFX compiled it, message ArtifactTypeSchema.
+        classes: those of `classes_of`.
+    """
+    path = classes.get(_title(artifact_type))
+    return artifact_type if path is None else {"schemaTitle": path}
+
+
+def classes_of(dag: Pipeline) -> dict[str, str]:
+    """Returns the path of each class of artifacts that a DAG makes, by its type's name."""
+    return {
+        channel.type.TYPE_NAME: name_utils.get_full_name(channel.type)
+        for node in dag.components
+        for channel in node.outputs.values()
+    }
+
+
+def _title(artifact_type: dict[str, Any]) -> str:
+    return str(yaml.safe_load(artifact_type["instanceSchema"])["title"])
