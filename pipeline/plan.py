@@ -19,6 +19,7 @@ from components.names import (
     TENSORFLOW_SERVING,
 )
 from datasets.dataset import SCHEMA_FILE, Dataset
+from pipeline.check_slices import check_slices
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.git_commit import git_commit
@@ -89,9 +90,10 @@ def make_plan(config: Config, dataset: Dataset) -> Plan:
         dataset: converted records.
 
     Raises:
-        UserError: the configuration asks for a fold, a schema or a file of weights that is not
-            there.
+        UserError: the configuration asks for a fold, a schema, a slice or a file of weights that
+            is not there.
     """
+    check_slices(config.evaluator, dataset.path / SCHEMA_FILE)
     schema_file = None if config.data.infer_schema else _schema_file(config, dataset)
     transform_code, trainer_code = _hash_code(_TRANSFORM_CODE), _hash_code(_TRAINER_CODE)
     recipe = _hash(

@@ -78,6 +78,20 @@ def test_folder_of_any_name_gives_the_run_a_name(name: str, tmp_path: Path) -> N
     assert str(data) in done.stderr
 
 
+def test_slice_that_the_records_lack_is_named_before_anything_runs(
+    records: Dataset, tmp_path: Path
+) -> None:
+    done = _dogbreed(
+        "run", "--data", records.path, "--set", "evaluator.slices=[color]",
+        "--set", f"root={tmp_path / 'root'}", cwd=tmp_path,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "no feature color" in done.stderr
+    assert "colour" in done.stderr
+    assert not (tmp_path / "root" / "metadata.sqlite").exists()
+
+
 def test_full_disk_under_the_metadata_is_one_clear_line(records: Dataset, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
