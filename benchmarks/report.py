@@ -86,9 +86,7 @@ def _last(handle: metadata.Metadata, node: str) -> metadata_store_pb2.Execution:
     found = [
         execution
         for execution in handle.store.get_executions()
-        if execution.last_known_state == _Execution.COMPLETE
-        and execution.name.rpartition(".")[0] != ""
-        and _node_of(handle, execution) == node
+        if execution.last_known_state == _Execution.COMPLETE and _node_of(handle, execution) == node
     ]
     if not found:
         raise SystemExit(f"No {node} has run below this root. Make a run first: dogbreed run.")
@@ -108,7 +106,7 @@ def _make(
 ) -> tuple[float, dict[str, float], int, int]:
     """Makes the report once: seconds in all and by part, bytes of the page, eval pictures."""
     timings = _Timings()
-    logging.getLogger().addHandler(timings)
+    logging.getLogger().handlers = [timings]
     logging.getLogger().setLevel(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
         outputs: dict[str, list[Artifact]] = {}
@@ -125,7 +123,6 @@ def _make(
         executor.Do(inputs, outputs, dict(properties))
         seconds = time.monotonic() - started_at
         size = Path(outputs["report"][0].uri, REPORT_FILE).stat().st_size
-    logging.getLogger().removeHandler(timings)
     num_eval = int(outputs["metrics"][0].get_float_custom_property("num_eval"))
     return seconds, timings.seconds, size, num_eval
 
