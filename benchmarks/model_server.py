@@ -5,7 +5,7 @@ then the server on the same model, with 32 callers that each wait for their answ
 again, with callers at half that rate, and with one. The callers are a process of their own and
 share the processors with the server.
 
-Usage: python benchmarks/model_server.py VERSION_FOLDER [--pictures FOLDER] [--seconds 20] [--minutes 0]
+Usage: python benchmarks/model_server.py VERSION [--pictures FOLDER] [--seconds 20] [--minutes 0]
 """
 
 from __future__ import annotations
