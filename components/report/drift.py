@@ -11,12 +11,13 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_p
 from components.report.facts import Drift, DriftTable
 from trainer.features import BREED_KEY, LABEL_KEY
 
-_TITLES = {
+FEATURE_TITLES = {
     BREED_KEY: "Breed",
     "image/format": "File format",
     "image/height": "Height in pixels",
     "image/width": "Width in pixels",
 }
+"""What features are called where people read."""
 _MEASURES = {
     anomalies_pb2.DriftSkewInfo.Measurement.L_INFTY: "L-infinity",
     anomalies_pb2.DriftSkewInfo.Measurement.JENSEN_SHANNON_DIVERGENCE: "Jensen-Shannon divergence",
@@ -79,7 +80,7 @@ def drift_table(
     rows = [
         Drift(
             feature=info.path.step[0],
-            title=_TITLES.get(info.path.step[0], info.path.step[0]),
+            title=FEATURE_TITLES.get(info.path.step[0], info.path.step[0]),
             measure=_MEASURES[measured.type],
             distance=measured.value,
             strongest=_strongest(info.path.step[0], now, before),

@@ -261,6 +261,7 @@ class Histogram:
     """How a number such as the width in pixels is spread in a split."""
 
     feature: str
+    """In words, such as `Height in pixels`."""
     split: str
     edges: tuple[float, ...]
     counts: tuple[float, ...]

@@ -24,8 +24,8 @@ from trainer.settings import TransformConfig
 from trainer.signatures import EVAL_SIGNATURE
 
 _LAID_OVER = (
-    "Laid over each is where the network looked for the breed that it named, from dark to bright "
-    "(Grad-CAM)."
+    "Laid over the second picture of each is where the network looked for the breed that it named, "
+    "from dark to bright (Grad-CAM)."
 )
 
 

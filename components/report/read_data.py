@@ -10,7 +10,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 from tfx.utils import io_utils
 
 from components.example_validator import anomalies_in_words
-from components.report.drift import NamedStatistics, drift_table, numbers_in
+from components.report.drift import FEATURE_TITLES, NamedStatistics, drift_table, numbers_in
 from components.report.facts import Data, DriftTable, Histogram, SplitCounts
 from serving.versions import STATISTICS_DIR
 from trainer.features import BREED_KEY
@@ -95,7 +95,7 @@ def _histogram(feature: str, split: str, named: NamedStatistics) -> Iterator[His
             if edges[0] == edges[-1]:
                 edges = [edges[0] - _HALF, edges[0] + _HALF]
             yield Histogram(
-                feature=feature,
+                feature=FEATURE_TITLES.get(feature, feature),
                 split=split,
                 edges=tuple(edges),
                 counts=tuple(bucket.sample_count for bucket in histogram.buckets),
