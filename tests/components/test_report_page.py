@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import html.parser
 import json
 import re
@@ -319,7 +320,8 @@ def test_on_a_phone_nothing_sticks_out(browser, report: Path) -> None:
 def test_in_a_sandboxed_frame(browser, report: Path, tmp_path: Path) -> None:
     outer = tmp_path / "outer.html"
     outer.write_text(
-        f'<iframe sandbox="allow-scripts" width="900" height="700" src="{report.as_uri()}">',
+        '<iframe sandbox="allow-scripts" width="1300" height="700" '
+        f'srcdoc="{html.escape(report.read_text(encoding="utf-8"))}">',
         encoding="utf-8",
     )
     page = browser.new_page()
@@ -332,6 +334,10 @@ def test_in_a_sandboxed_frame(browser, report: Path, tmp_path: Path) -> None:
 
     assert frame.locator("html").get_attribute("data-theme") == "dark"
     assert frame.get_by_text(re.compile("Copied|Press Ctrl")).count() == 1
+    # A link within the page stays within it: otherwise the frame would open what is around it.
+    frame.get_by_role("link", name="Provenance").click()
+    heading = frame.locator("#provenance h2")
+    assert heading.evaluate("node => Math.abs(node.getBoundingClientRect().top) < 700")
     assert page.noted == []
     page.close()
 
