@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import statistics
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from PIL import Image
 from rich.console import Console
@@ -64,9 +66,23 @@ def predict_all(
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     tally = _Tally()
     started_at = time.perf_counter()
-    asyncio.run(_predict(sources, options, writer, notes, tally))
+    try:
+        asyncio.run(_interruptible(_predict(sources, options, writer, notes, tally)))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     _summarise(tally, options, time.perf_counter() - started_at, notes)
     return tally.num_failed
+
+
+async def _interruptible(predicting: Coroutine[Any, Any, None]) -> None:
+    """Has an interrupt end the work where it waits, as asyncio does from Python 3.11 on.
+
+    Before, it comes wherever Python is at, also between a coroutine and the task that is to run it.
+    """
+    task = asyncio.ensure_future(predicting)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+    await task
 
 
 async def _predict(
