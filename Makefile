@@ -17,7 +17,7 @@ run: setup ## run the pipeline on the built-in sample; ARGS="--data PATH" for ot
 	$(BIN)/dogbreed run $(ARGS)
 
 test: setup ## run all tests
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup ## check style and types
 	$(BIN)/ruff check .
