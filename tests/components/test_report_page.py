@@ -7,8 +7,6 @@ import html
 import html.parser
 import json
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import plotly.graph_objects
@@ -215,18 +213,6 @@ def test_hundred_and_twenty_breeds_stay_small() -> None:
 
     assert len(document.encode()) < 15_000_000
     assert document.count("<tr>") > 120
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("there is no Chromium: on Debian, apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
