@@ -18,14 +18,21 @@ def check_slices(bounds: EvaluatorConfig, schema_file: Path) -> None:
 
     Args:
         bounds: names the features.
-        schema_file: the schema that the converter wrote.
+        schema_file: the schema that the converter wrote. Records of other origin may have none,
+            and what features they have is then not known yet.
 
     Raises:
-        UserError: a name is neither a feature of the records nor derived from them.
+        UserError: a name is neither a feature of the records nor derived from them, or the schema
+            cannot be read.
     """
-    if not bounds.slices:
+    if not bounds.slices or not schema_file.is_file():
         return
-    schema = text_format.Parse(schema_file.read_text(encoding="utf-8"), schema_pb2.Schema())
+    try:
+        schema = text_format.Parse(schema_file.read_text(encoding="utf-8"), schema_pb2.Schema())
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"The schema {schema_file} is damaged: {error}. Convert the pictures again."
+        ) from None
     known = [*DERIVED, *(each.name for each in schema.feature if each.name != IMAGE_KEY)]
     if unknown := [name for name in bounds.slices if name not in known]:
         raise UserError(
