@@ -76,7 +76,7 @@ def convert_like_system_1(source: Path, out: Path) -> dict[str, float]:
 
 
 def convert_ours(source: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:
-    """Converts with `datasets.convert`, on all cores.
+    """Converts with `ingestion.convert`, on all cores.
 
     Args:
         source: Folder of class folders.
@@ -88,7 +88,7 @@ def convert_ours(source: Path, out: Path, options: dict[str, Any]) -> dict[str, 
     """
     started_at = time.perf_counter()
     sys.path.insert(0, str(ROOT))
-    from datasets.convert import ConvertOptions, convert
+    from ingestion.convert import ConvertOptions, convert
 
     imported_at = time.perf_counter()
     convert(str(source), out, ConvertOptions(**options))
@@ -111,9 +111,9 @@ def take_pictures(data: Path, count: int, folder: Path) -> Path:
         typer.BadParameter: If there are not as many.
     """
     sys.path.insert(0, str(ROOT))
-    from datasets.convert import ConvertOptions
-    from datasets.open_reader import open_reader
-    from datasets.reader import Picture
+    from ingestion.convert import ConvertOptions
+    from ingestion.sources.open_reader import open_reader
+    from ingestion.sources.reader import Picture
 
     target = folder / f"pictures-{count}"
     reader = open_reader(str(data), ConvertOptions(), folder / f"listing-{count}")

@@ -232,7 +232,7 @@ def _read_pictures(folder: Path | None, scratch: Path) -> list[bytes]:
     if folder is None:
         import tarfile
 
-        from datasets.toy_dogs.sample import write_sample
+        from ingestion.toy_dogs.sample import write_sample
 
         archive = write_sample(scratch / "pictures", per_breed=12)
         with tarfile.open(archive) as tar:

@@ -11,7 +11,7 @@ import sys
 import tensorflow_model_analysis as tfma
 from tfx import v1 as tfx
 
-from datasets.dataset import load_dataset
+from ingestion.dataset import load_dataset
 
 
 def create_pipeline(records: str, root: str, epochs: int) -> tfx.dsl.Pipeline:

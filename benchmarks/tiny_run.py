@@ -21,10 +21,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from datasets.convert import convert
-from datasets.dataset import Dataset
-from datasets.options import ConvertOptions
-from datasets.toy_dogs.sample import write_sample
+from ingestion.convert import convert
+from ingestion.dataset import Dataset
+from ingestion.options import ConvertOptions
+from ingestion.toy_dogs.sample import write_sample
 
 _HERE = Path(__file__).parent
 _SAME_NODES = {"canary.enabled": "false", "report.enabled": "false"}

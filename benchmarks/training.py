@@ -121,14 +121,14 @@ def _write_examples(folder: Path, num_files: int, input_px: int) -> None:
 def _write(input_px: int, path: Path) -> None:
     import tensorflow as tf
 
-    from datasets.convert import convert
-    from datasets.example import decode_example
-    from datasets.options import ConvertOptions
-    from datasets.tfrecord import read_records
-    from datasets.toy_dogs.sample import write_sample
-    from trainer.features import IMAGE_KEY, LABEL_KEY, transformed_name
-    from trainer.preprocessing import decode_picture, fit_picture, store
-    from trainer.settings import ImageSpec, TransformConfig
+    from ingestion.convert import convert
+    from ingestion.options import ConvertOptions
+    from ingestion.records import decode_example
+    from ingestion.tfrecord import read_records
+    from ingestion.toy_dogs.sample import write_sample
+    from trainer.preprocessing.features import IMAGE_KEY, LABEL_KEY, transformed_name
+    from trainer.preprocessing.image import ImageSpec, TransformConfig
+    from trainer.preprocessing.transform import decode_picture, fit_picture, store
 
     image, transform = ImageSpec(height_px=input_px, width_px=input_px), TransformConfig()
     with tempfile.TemporaryDirectory() as scratch, tf.io.TFRecordWriter(str(path), "GZIP") as out:
@@ -157,10 +157,10 @@ def _bare(settings: dict[str, Any], folder: Path) -> float:
     import keras
     import numpy as np
 
-    from trainer.config import TrainerConfig
-    from trainer.input import Split, eval_batches
-    from trainer.networks.build import build_network
-    from trainer.optimizer import build_optimizer
+    from trainer.networks.registry import build_network
+    from trainer.training.config import TrainerConfig
+    from trainer.training.input import Split, eval_batches
+    from trainer.training.optimizer import build_optimizer
 
     config = TrainerConfig.model_validate(settings)
     keras.utils.set_random_seed(config.seed)
@@ -223,10 +223,10 @@ def _train(settings: dict[str, Any], folder: Path) -> float:
     import keras
     import tensorflow as tf
 
-    from trainer.config import TrainerConfig
-    from trainer.input import Split, eval_batches
     from trainer.pictures.evolution import DrawEvolution
-    from trainer.train import train
+    from trainer.training.config import TrainerConfig
+    from trainer.training.input import Split, eval_batches
+    from trainer.training.train import train
 
     config = TrainerConfig.model_validate(settings)
     keras.utils.set_random_seed(config.seed)
@@ -256,9 +256,9 @@ def _train(settings: dict[str, Any], folder: Path) -> float:
 
 def _input(settings: dict[str, Any], folder: Path) -> float:
     """Draws batches and does nothing with them. Returns pictures per second of a later epoch."""
-    from trainer.augment import Augmentation
-    from trainer.config import TrainerConfig
-    from trainer.input import Split, training_batches
+    from trainer.training.augment import Augmentation
+    from trainer.training.config import TrainerConfig
+    from trainer.training.input import Split, training_batches
 
     config = TrainerConfig.model_validate(settings)
     split, image = Split.find([str(folder / "*.gz")]), config.network.image

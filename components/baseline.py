@@ -2,7 +2,7 @@
 
 TFX finds it with a Resolver node, which open-source Kubeflow Pipelines refuses to run. This
 component looks at the push destination instead, and always gives a Model artifact: an empty one
-says that there is no baseline yet (`components.evaluator` understands that).
+says that there is no baseline yet (`components.evaluator.component` understands that).
 """
 
 import logging
@@ -15,9 +15,9 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import Artifact, standard_artifacts
 from tfx.utils import io_utils, path_utils
 
-from components.names import NEWEST_VERSION, NO_VERSION, SERVED_VERSION_PROPERTY
-from serving.versions import newest_version, read_about
-from trainer.breeds import breeds_of_schema
+from foundation.names import NEWEST_VERSION, NO_VERSION, SERVED_VERSION_PROPERTY
+from foundation.versions import newest_version, read_about
+from trainer.preprocessing.breeds import breeds_of_schema
 
 
 @component

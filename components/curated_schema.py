@@ -11,7 +11,7 @@ from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import standard_artifacts
 
-from datasets.dataset import SCHEMA_FILE
+from ingestion.dataset import SCHEMA_FILE
 
 
 @component

@@ -9,16 +9,16 @@ from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import example_gen_pb2, pusher_pb2
 
 from components.baseline import Baseline
-from components.canary import Canary
+from components.canary.component import Canary
 from components.curated_schema import CuratedSchema
-from components.evaluator import Evaluator
+from components.evaluator.component import Evaluator
+from components.evaluator.config import eval_config
 from components.example_validator import ExampleValidator
-from components.pusher import Pusher
+from components.pusher.component import Pusher
 from components.report.component import Report
-from pipeline.config import Config
-from pipeline.evaluation import eval_config
+from pipeline.config.config import Config
 from pipeline.plan import Plan
-from trainer.features import CHECKED_KEYS
+from trainer.preprocessing.features import CHECKED_KEYS
 
 
 def create_pipeline(config: Config, plan: Plan) -> Pipeline:
@@ -69,7 +69,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
     transform = Transform(
         examples=example_gen.outputs["examples"],
         schema=schema_gen.outputs["schema"],
-        preprocessing_fn="trainer.preprocessing.preprocessing_fn",
+        preprocessing_fn="trainer.preprocessing.transform.preprocessing_fn",
         custom_config={
             "image": config.trainer.network.image.model_dump(),
             "transform": config.transform.model_dump(),
@@ -94,7 +94,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
             examples=transform.outputs["transformed_examples"],
             transform_graph=transform.outputs["transform_graph"],
             schema=schema_gen.outputs["schema"],
-            tuner_fn="trainer.tuner.tuner_fn",
+            tuner_fn="trainer.tuning.tuner_fn.tuner_fn",
             custom_config={**training, "tuner": config.tuner.model_dump(mode="json")},
         )
 
@@ -104,7 +104,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
         transform_graph=transform.outputs["transform_graph"],
         schema=schema_gen.outputs["schema"],
         hyperparameters=tuner.outputs["best_hyperparameters"] if tuner is not None else None,
-        run_fn="trainer.run.run_fn",
+        run_fn="trainer.training.run_fn.run_fn",
         custom_config=training,
     )
 

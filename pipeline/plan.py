@@ -12,36 +12,30 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.names import (
-    CANARY_RESULT_FILE,
-    NEWEST_VERSION,
-    NO_VERSION,
-    TENSORFLOW_SERVING,
-)
-from datasets.dataset import SCHEMA_FILE, Dataset
-from pipeline.check_slices import check_slices
-from pipeline.config import Config
-from pipeline.errors import UserError
+from components.evaluator.check_slices import check_slices
+from foundation.errors import UserError
+from foundation.names import CANARY_RESULT_FILE, NEWEST_VERSION, NO_VERSION, TENSORFLOW_SERVING
+from foundation.versions import newest_version
+from ingestion.dataset import SCHEMA_FILE, Dataset
+from pipeline.config.config import Config
 from pipeline.git_commit import git_commit
-from serving.versions import newest_version
-from trainer.networks.network_settings import NetworkSettings
+from trainer.networks.base import NetworkSettings
 from trainer.networks.transfer_config import TransferConfig
 
 _PROJECT = Path(__file__).parents[1]
 _TRANSFORM_CODE = (
-    "trainer/preprocessing.py",
-    "trainer/encoded_picture.py",
-    "trainer/features.py",
-    "trainer/settings.py",
-    "serving/limits.py",
+    "trainer/preprocessing/transform.py",
+    "trainer/preprocessing/encoded_image.py",
+    "trainer/preprocessing/features.py",
+    "trainer/preprocessing/image.py",
+    "ingestion/limits.py",
 )
 _TRAINER_CODE = ("trainer/**/*.py",)
 _CANARY_CODE = (
-    "components/canary*.py",
-    "components/child_server.py",
+    "components/canary/*.py",
     "serving/model_server/**/*.py",
 )
-_REPORT_CODE = ("components/report/**/*.py", "components/report/templates/*")
+_REPORT_CODE = ("components/report/**/*.py", "components/report/page/templates/*")
 # What has no say in what comes out: a rerun that differs in it alone makes no new report.
 _NOT_REPORTED = {"beam_workers", "cache"}
 

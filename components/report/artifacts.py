@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tfx.types import Artifact
 
-from components.names import FACTS_FILE as FACTS_FILE
-from components.names import REPORT_FILE as REPORT_FILE
-from components.names import REPORT_TYPE
+from foundation.names import FACTS_FILE as FACTS_FILE
+from foundation.names import REPORT_FILE as REPORT_FILE
+from foundation.names import REPORT_TYPE
 
 CONFIGURATION_FILE = "configuration.yaml"
 """File beside it: the run's configuration, as `dogbreed run --config` takes it."""

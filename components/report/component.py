@@ -20,8 +20,8 @@ from components.report.artifacts import (
 )
 from components.report.facts_json import facts_json
 from components.report.gather import gather
-from components.report.page import render
-from components.report.properties import confusion_matrix, scalars
+from components.report.kubeflow_view import confusion_matrix, scalars
+from components.report.page.page import render
 from components.report.provenance import artifact_rows
 from components.report.sources import sources_of
 

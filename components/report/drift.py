@@ -9,7 +9,7 @@ import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
 from components.report.facts import Drift, DriftTable
-from trainer.features import BREED_KEY, LABEL_KEY
+from trainer.preprocessing.features import BREED_KEY, LABEL_KEY
 
 FEATURE_TITLES = {
     BREED_KEY: "Breed",

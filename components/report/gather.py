@@ -13,6 +13,10 @@ from typing import Any, TypeVar
 
 from tfx.utils import io_utils
 
+from components.evaluator.results.bounds import read_bounds
+from components.evaluator.results.evaluation import read_evaluation
+from components.evaluator.results.read_answers import read_answers
+from components.report.dataset_statistics import read_data
 from components.report.facts import (
     ArtifactRow,
     ConfusedPair,
@@ -21,16 +25,12 @@ from components.report.facts import (
     ReportFacts,
     Training,
 )
-from components.report.pictures import show_pictures
+from components.report.pictures.eval_pictures import show_pictures
 from components.report.provenance import provenance
-from components.report.read_answers import read_answers
-from components.report.read_bounds import read_bounds
-from components.report.read_data import read_data
-from components.report.read_evaluation import read_evaluation
-from components.report.read_training import read_training
-from components.report.read_verdict import read_verdict
 from components.report.sources import Sources
-from trainer.breeds import breeds_of_schema
+from components.report.training import read_training
+from components.report.verdict import read_verdict
+from trainer.preprocessing.breeds import breeds_of_schema
 
 _Part = TypeVar("_Part")
 _TRAIN = "train"

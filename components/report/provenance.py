@@ -11,9 +11,9 @@ import tensorflow_model_analysis as tfma
 import yaml
 from tfx.types import Artifact
 
-from components.names import KEPT_AS_PROPERTY, KEPT_AT_PROPERTY
 from components.report.facts import ArtifactRow, Provenance
 from components.report.sources import Sources, text_property
+from foundation.names import KEPT_AS_PROPERTY, KEPT_AT_PROPERTY
 
 _ORIGINS = {
     "examples": "ImportExampleGen.examples",

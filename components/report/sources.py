@@ -12,8 +12,8 @@ from tfx.types import Artifact
 from tfx.utils import path_utils
 
 from components.baseline import holds_model
-from components.names import NO_VERSION, SERVED_VERSION_PROPERTY
-from serving.versions import read_about
+from foundation.names import NO_VERSION, SERVED_VERSION_PROPERTY
+from foundation.versions import read_about
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.errors import UserError
+from foundation.errors import UserError
 from pipeline.kubeflow.package import SCHEMA_VERSION, Package
 from pipeline.kubeflow.package_form import check_form, unknown_fields
-from pipeline.kubeflow.uris import is_object_store
+from pipeline.kubeflow.step.uris import is_object_store
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _LONGEST_NAME = 128

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.errors import UserError
+from foundation.errors import UserError
 
 SCHEMA_VERSION = "2.1.0"
 """The only schema of a pipeline that the open-source backend takes."""

@@ -9,7 +9,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipeline.errors import UserError
+from foundation.errors import UserError
 from pipeline.kubeflow.package import Package
 
 _LONGEST_REASON = 240  # characters

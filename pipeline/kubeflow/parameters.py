@@ -2,7 +2,7 @@
 
 TFX's RuntimeParameter can stand for a whole property of a node, but most of these sit inside a
 property that is JSON. So each is passed to its steps as a parameter of its own, and the step puts
-it where it belongs (`pipeline.kubeflow.apply_parameters`).
+it where it belongs (`pipeline.kubeflow.step.apply_parameters`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.config import Config
+from pipeline.config.config import Config
 
 PREFIX = "pipeline_"
 """Begins the name of every input that a step has beside TFX's own."""

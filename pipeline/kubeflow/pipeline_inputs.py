@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.config import Config
+from pipeline.config.config import Config
 from pipeline.kubeflow.parameters import (
     BOUNDS,
     DATA,
@@ -15,8 +15,8 @@ from pipeline.kubeflow.parameters import (
     data_steps,
     parameters_of,
 )
+from pipeline.kubeflow.step.uris import is_object_store
 from pipeline.kubeflow.system_types import DATASET, type_schema
-from pipeline.kubeflow.uris import is_object_store
 
 _IMPORTER = "records"
 _IMPORTED = "artifact"  # what kfp calls an importer's output

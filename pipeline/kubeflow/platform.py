@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.kubeflow.config import KubeflowConfig, PodConfig, StepName, VolumeConfig
+from pipeline.config.kubeflow import KubeflowConfig, PodConfig, StepName, VolumeConfig
+from pipeline.config.quantity import amount_of
 from pipeline.kubeflow.parameters import DATA_STEPS
-from pipeline.kubeflow.quantity import amount_of
-from pipeline.kubeflow.uris import is_object_store
+from pipeline.kubeflow.step.uris import is_object_store
 
 _GIGABYTE = 1e9
 

@@ -9,8 +9,8 @@ import sys
 
 from PIL import ExifTags, Image
 
-from datasets.picture import normalise
-from serving.limits import MAX_MEGAPIXELS
+from ingestion.limits import MAX_MEGAPIXELS
+from ingestion.picture import normalise
 
 MAX_PIXELS = MAX_MEGAPIXELS * 1_000_000
 """The largest picture that the model decodes."""

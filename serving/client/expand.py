@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from datasets.survey import PICTURE_SUFFIXES
+from ingestion.sources.survey import PICTURE_SUFFIXES
 from serving.client.source import Problem, Source, Url, is_url
 
 STDIN = "-"

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datasets.picture import UnusablePictureError
+from ingestion.picture import UnusablePictureError
 from serving.client.encode import encode_for_model
 from serving.client.source import Problem, Source, Url
 

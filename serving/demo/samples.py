@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from datasets.catalogue import readable_breed
-from datasets.picture import UnusablePictureError, normalise
-from datasets.survey import PICTURE_SUFFIXES
-from serving.versions import BREEDS_FILE, SAMPLES_DIR
+from foundation.versions import BREEDS_FILE, SAMPLES_DIR
+from ingestion.catalogue import readable_breed
+from ingestion.picture import UnusablePictureError, normalise
+from ingestion.sources.survey import PICTURE_SUFFIXES
 
 _SHORTER_SIDE_PX = 160  # twice what the page shows, for sharp screens
 

@@ -28,10 +28,10 @@ from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, Re
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
-from serving.model_server.core import ServerCore
 from serving.model_server.errors import ServingError, invalid_argument
 from serving.model_server.handlers import Handlers
 from serving.model_server.metrics import Metrics
+from serving.model_server.models.core import ServerCore
 from serving.model_server.readable import sendable
 
 logger = logging.getLogger(__name__)

@@ -27,16 +27,16 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
-from serving.model_server.core import ServerCore
 from serving.model_server.errors import failed_precondition, invalid_argument
 from serving.model_server.inference.classify import classify_result, classify_tensors
 from serving.model_server.inference.examples import serialized_examples
 from serving.model_server.inference.multi import multi_tensors, task_result
 from serving.model_server.inference.predict import predict_call, predict_response
 from serving.model_server.inference.regress import regress_result, regress_tensors
-from serving.model_server.inference.signature import answered_by, signature_name
 from serving.model_server.metrics import Metrics
-from serving.model_server.servable import Call, Servable
+from serving.model_server.models.core import ServerCore
+from serving.model_server.models.servable import Call, Servable
+from serving.model_server.models.signature import answered_by, signature_name
 
 _SIGNATURE_DEF = "signature_def"
 

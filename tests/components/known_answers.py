@@ -14,10 +14,10 @@ from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.utils import path_utils, proto_utils
 
-from components.evaluator import EvaluatorExecutor
-from pipeline.config import EvaluatorConfig
-from pipeline.evaluation import eval_config
-from trainer.signatures import EVAL_SIGNATURE
+from components.evaluator.component import EvaluatorExecutor
+from components.evaluator.config import eval_config
+from pipeline.config.config import EvaluatorConfig
+from trainer.export.signatures import EVAL_SIGNATURE
 
 BREEDS = ("Basenji", "Borzoi", "Husky", "Pug", "Saluki", "Whippet", "Xolo")
 _SURE, _TORN, _BLIND = "sure", "torn", "blind"

@@ -37,7 +37,7 @@ from components.report.facts import (
     Training,
     Verdict,
 )
-from datasets.toy_dogs.sample import BREEDS, _picture
+from ingestion.toy_dogs.sample import BREEDS, _picture
 
 HOSTILE_NAMES = (
     "<script>document.title='taken'</script>",

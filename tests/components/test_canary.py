@@ -20,12 +20,12 @@ from tfx.proto import pusher_pb2
 from tfx.types import standard_artifacts
 from tfx.utils import path_utils, proto_utils
 
-from components.canary import Canary
-from components.names import CANARY_LOG_FILE, CANARY_RESULT_FILE
-from components.pusher import PusherExecutor
-from serving.versions import list_versions
+from components.canary.component import Canary
+from components.pusher.component import PusherExecutor
+from foundation.names import CANARY_LOG_FILE, CANARY_RESULT_FILE
+from foundation.versions import list_versions
 from tests.pictures import encoded
-from trainer.preprocessing import decode_picture
+from trainer.preprocessing.transform import decode_picture
 
 BREEDS = ("Chow", "Pug", "Whippet")
 Try = Callable[..., standard_artifacts.InfraBlessing]
@@ -218,7 +218,7 @@ def test_pusher_pushes_only_what_the_canary_blessed(tmp_path: Path) -> None:
 _SCRIPT = """
 import sys
 from pathlib import Path
-from components.child_server import child_server
+from components.canary.server import child_server
 with child_server(sys.argv[1], Path(sys.argv[1]), start_timeout_s=600):
     pass
 """

@@ -13,13 +13,13 @@ from tfx.proto import pusher_pb2
 from tfx.types import Artifact, standard_artifacts
 from tfx.utils import path_utils, proto_utils
 
-from components.pusher import PusherExecutor
-from serving.versions import ABOUT_FILE, MODEL_CARD_FILE, STATISTICS_DIR, list_versions
+from components.pusher.component import PusherExecutor
+from foundation.versions import ABOUT_FILE, MODEL_CARD_FILE, STATISTICS_DIR, list_versions
 from tests.components.known_answers import BREEDS, evaluate_known
-from trainer.config import TrainerConfig
-from trainer.input import Split
-from trainer.model_card import HOW_GOOD, UNTIL_PUSHED, ModelFacts, model_card
-from trainer.settings import TransformConfig
+from trainer.export.model_card import HOW_GOOD, UNTIL_PUSHED, ModelFacts, model_card
+from trainer.preprocessing.image import TransformConfig
+from trainer.training.config import TrainerConfig
+from trainer.training.input import Split
 
 _MODEL_BYTES = 600_000
 _FACTS = ModelFacts(

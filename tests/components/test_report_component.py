@@ -11,6 +11,7 @@ import pytest
 import yaml
 from kfp import dsl
 
+from components.evaluator.results.misses import DROP_TITLE
 from components.report.facts import (
     Bound,
     Calibration,
@@ -24,16 +25,15 @@ from components.report.facts import (
     Verdict,
 )
 from components.report.facts_json import facts_json
-from components.report.misses import DROP_TITLE
-from components.report.properties import confusion_matrix, scalars
+from components.report.kubeflow_view import confusion_matrix, scalars
 from components.report.provenance import provenance
-from components.report.read_training import read_training
-from components.report.read_verdict import read_verdict
 from components.report.sources import Sources
-from pipeline.config import Config
-from pipeline.load_config import load_config
+from components.report.training import read_training
+from components.report.verdict import read_verdict
+from pipeline.config.config import Config
+from pipeline.config.load import load_config
 from pipeline.plan import reported_settings
-from trainer.config import TrainerConfig
+from trainer.training.config import TrainerConfig
 
 _CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 _SETTINGS = json.loads(Config().model_dump_json())

@@ -10,9 +10,9 @@ import pytest
 import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.report.read_data import read_data
-from datasets.schema import make_schema
-from serving.versions import STATISTICS_DIR
+from components.report.dataset_statistics import read_data
+from foundation.versions import STATISTICS_DIR
+from ingestion.schema import make_schema
 
 BREEDS = ("Chow", "Dhole", "Pug")
 TRAIN = [("Chow", 100)] * 5 + [("Dhole", 100)] * 3 + [("Pug", 100)] * 2

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import tensorflow_model_analysis as tfma
 
-from components.report.answer_table import read_answer_table
-from components.report.bootstrap import share_interval
-from components.report.calibration import gaps_by_bin
-from components.report.confusion_order import confusion_order
+from components.evaluator.results.answer_table import read_answer_table
+from components.evaluator.results.bootstrap import share_interval
+from components.evaluator.results.bounds import read_bounds
+from components.evaluator.results.calibration import gaps_by_bin
+from components.evaluator.results.confusion_order import confusion_order
+from components.evaluator.results.evaluation import read_evaluation
+from components.evaluator.results.figures import per_picture_figures
+from components.evaluator.results.misses import miss_in_words
+from components.evaluator.results.read_answers import read_answers
 from components.report.facts import Answer, Bound, Evaluation
-from components.report.figures import per_picture_figures
-from components.report.misses import miss_in_words
-from components.report.read_answers import read_answers
-from components.report.read_bounds import read_bounds
-from components.report.read_evaluation import read_evaluation
 from tests.components.known_answers import BREEDS, PICTURES, evaluate_known
 
 _TRAIN_COUNTS = (30, 31, 32, 33, 34, 35, 36)

@@ -13,7 +13,7 @@ import plotly.graph_objects
 import pytest
 
 from components.report.facts import Bound, ReportFacts
-from components.report.page import render
+from components.report.page.page import render
 from tests.components.report_facts import HOSTILE_NAMES, make_facts, without_extras
 
 _HEADINGS = {"h1": 1, "h2": 2, "h3": 3}

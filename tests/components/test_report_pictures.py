@@ -13,14 +13,14 @@ import tensorflow as tf
 from PIL import Image
 
 from components.report.facts import Answer, Confusion
-from components.report.find_examples import find_examples
-from components.report.galleries import choose_galleries, choose_pairs
-from components.report.pictures import show_pictures
-from components.report.saliency import NoSaliencyError, grad_cam
-from serving.versions import ABOUT_FILE
+from components.report.pictures.eval_pictures import show_pictures
+from components.report.pictures.find_examples import find_examples
+from components.report.pictures.galleries import choose_galleries, choose_pairs
+from components.report.pictures.saliency import NoSaliencyError, grad_cam
+from foundation.versions import ABOUT_FILE
 from tests.pictures import encoded
-from trainer.config import TrainerConfig
-from trainer.features import BREED_KEY, IMAGE_KEY
+from trainer.preprocessing.features import BREED_KEY, IMAGE_KEY
+from trainer.training.config import TrainerConfig
 
 BREEDS = ("Chow", "Dhole", "Pug")
 SIDE_PX = 32

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from datasets.dataset import Dataset
+from ingestion.dataset import Dataset
+from pipeline.config.load import load_config
 from pipeline.kubeflow.compile import compile_package
 from pipeline.kubeflow.package import Package
-from pipeline.load_config import load_config
 from tests.pipeline.conftest import records as tiny_records
 from tests.pipeline.conftest import tiny_settings
 

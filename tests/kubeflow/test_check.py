@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.cli import app
+from pipeline.cli.main import app
 from pipeline.kubeflow.check import check_package
 from pipeline.kubeflow.package import Package, write_package
 

@@ -15,10 +15,10 @@ from kfp.components import load_component_from_text
 from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipeline.errors import UserError
+from foundation.errors import UserError
+from pipeline.config.load import load_config
 from pipeline.kubeflow.check import check_package
 from pipeline.kubeflow.package import Package, load_package, write_package
-from pipeline.load_config import load_config
 from tests.kubeflow.conftest import CompileTiny
 
 CONFIG = kubernetes_pb2.KubernetesExecutorConfig

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import UserError
+from foundation.errors import UserError
 from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.rehearsal.containers import Containers
 from pipeline.kubeflow.rehearsal.steps import Mount, why_failed

@@ -10,9 +10,9 @@ import time
 import pytest
 from rich.console import Console
 
-from pipeline.display import RunDisplay
-from pipeline.nodes import NodeStatus
-from trainer.progress import PROGRESS_LOGGER
+from pipeline.local.display import RunDisplay
+from pipeline.local.observer import NodeStatus
+from trainer.training.progress import PROGRESS_LOGGER
 
 
 def _rows(display: RunDisplay) -> dict[str, str]:

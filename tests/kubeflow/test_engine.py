@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import UserError
+from foundation.errors import UserError
 from pipeline.kubeflow.package import Package
+from pipeline.kubeflow.rehearsal.artifacts import LocalFolders
 from pipeline.kubeflow.rehearsal.bucket import DEFAULT_PIPELINE_ROOT, Bucket
 from pipeline.kubeflow.rehearsal.child_processes import ChildProcesses
 from pipeline.kubeflow.rehearsal.engine import Engine
-from pipeline.kubeflow.rehearsal.exchange import LocalFolders
 from pipeline.kubeflow.rehearsal.options import RehearsalOptions, records_folder
 from pipeline.kubeflow.rehearsal.steps import StepFailedError
 from pipeline.kubeflow.rehearsal.tasks import tasks_in_order
 from pipeline.kubeflow.system_types import HTML, METRICS, MODEL, type_schema
 from pipeline.kubeflow.typed_parameters import typed_parameters
-from pipeline.nodes import NodeStatus
+from pipeline.local.observer import NodeStatus
 from tests.kubeflow.watcher import Watcher
 
 SAY = """

@@ -15,7 +15,7 @@ from kfp import local
 from kfp.components import load_component_from_text
 from kfp.local import docker_task_handler, status, task_dispatcher
 
-from datasets.dataset import Dataset
+from ingestion.dataset import Dataset
 from pipeline.kubeflow.package import Package, write_package
 from pipeline.kubeflow.rehearsal.bucket import DEFAULT_PIPELINE_ROOT, Bucket
 from pipeline.kubeflow.rehearsal.child_processes import ChildProcesses

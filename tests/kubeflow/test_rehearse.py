@@ -14,17 +14,17 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from datasets.dataset import Dataset
-from pipeline.cli import app
+from ingestion.dataset import Dataset
+from pipeline.cli.kubeflow.report import report_rehearsal
+from pipeline.cli.main import app
+from pipeline.config.load import load_config
+from pipeline.history.outcome import Outcome
 from pipeline.kubeflow.package import Package, write_package
 from pipeline.kubeflow.rehearsal.options import RehearsalOptions
 from pipeline.kubeflow.rehearsal.rehearse import FinishedRehearsal, rehearse
-from pipeline.kubeflow.rehearsal.report import report_rehearsal
 from pipeline.kubeflow.typed_parameters import typed_parameters
-from pipeline.load_config import load_config
-from pipeline.nodes import NodeStatus
-from pipeline.outcome import Outcome
-from pipeline.run import run
+from pipeline.local.observer import NodeStatus
+from pipeline.local.run_pipeline import run
 from tests.pipeline.conftest import tiny_settings
 
 pytestmark = pytest.mark.slow

@@ -14,12 +14,12 @@ from tfx.dsl.components.base import base_executor
 
 from components.report.artifacts import RunClassification, RunMetrics, RunReport
 from components.report.facts import Confusion
-from components.report.properties import confusion_matrix
-from pipeline.kubeflow.apply_parameters import apply_parameters
+from components.report.kubeflow_view import confusion_matrix
 from pipeline.kubeflow.package import Package
-from pipeline.kubeflow.run_step import run_step
+from pipeline.kubeflow.step.apply_parameters import apply_parameters
+from pipeline.kubeflow.step.run_step import run_step
+from pipeline.kubeflow.step.uris import MOUNTS_VARIABLE
 from pipeline.kubeflow.system_types import CLASSIFICATION_METRICS, HTML, METRICS, type_schema
-from pipeline.kubeflow.uris import MOUNTS_VARIABLE
 
 ROOT = "minio://mlpipeline/v2/artifacts/dogs/run/Report"
 OUTPUTS = {

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from datasets.dataset import Dataset
-from pipeline.errors import UserError
-from pipeline.kubeflow.apply_parameters import apply_parameters
+from foundation.errors import UserError
+from ingestion.dataset import Dataset
 from pipeline.kubeflow.package import Package
-from pipeline.kubeflow.preconditions import check_writable, records_at
 from pipeline.kubeflow.rehearsal.options import RehearsalOptions
 from pipeline.kubeflow.rehearsal.rehearse import rehearse
+from pipeline.kubeflow.step.apply_parameters import apply_parameters
+from pipeline.kubeflow.step.preconditions import check_writable, records_at
 
 
 def test_missing_records_end_the_rehearsal_with_one_clear_line(

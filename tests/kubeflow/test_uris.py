@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.kubeflow.uris import Places, launcher_path
+from pipeline.kubeflow.step.uris import Places, launcher_path
 
 
 @pytest.mark.parametrize(

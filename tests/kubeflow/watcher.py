@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pipeline.nodes import NodeStatus
+from pipeline.local.observer import NodeStatus
 
 
 class Watcher:

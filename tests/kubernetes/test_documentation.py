@@ -8,7 +8,7 @@ import shlex
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.cli import app
+from pipeline.cli.main import app
 from tests.kubernetes.manifests import ROOT, kustomizations
 
 _TEXT = (ROOT / "docs/kubeflow.md").read_text()

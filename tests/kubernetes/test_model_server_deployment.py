@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from google.protobuf import text_format
 
-from pipeline.load_config import load_config
-from serving.model_server.config_protos import SSLConfig
-from serving.model_server.model_config import read_model_config
+from pipeline.config.load import load_config
+from serving.model_server.config_files import SSLConfig
+from serving.model_server.models.model_config import read_model_config
 from serving.model_server.options import parse_flags
 from tests.kubernetes.manifests import ROOT, Manifest, manifests, one
 from tests.serving.certificates import Authority

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from datasets.convert import convert
-from datasets.dataset import Dataset
-from datasets.options import ConvertOptions
-from datasets.toy_dogs.sample import write_sample
-from pipeline.load_config import load_config
-from pipeline.report_run import report_run
-from pipeline.run import FinishedRun, run
+from ingestion.convert import convert
+from ingestion.dataset import Dataset
+from ingestion.options import ConvertOptions
+from ingestion.toy_dogs.sample import write_sample
+from pipeline.cli.train.report_run import report_run
+from pipeline.config.load import load_config
+from pipeline.local.run_pipeline import FinishedRun, run
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from components.names import FACTS_FILE
-from datasets.dataset import Dataset
-from pipeline.load_config import load_config
-from pipeline.nodes import NodeStatus
-from pipeline.report_run import report_run
-from pipeline.run import FinishedRun, run
+from foundation.names import FACTS_FILE
+from ingestion.dataset import Dataset
+from pipeline.cli.train.report_run import report_run
+from pipeline.config.load import load_config
+from pipeline.local.observer import NodeStatus
+from pipeline.local.run_pipeline import FinishedRun, run
 from tests.pipeline.conftest import tiny_settings
 
 pytestmark = pytest.mark.slow

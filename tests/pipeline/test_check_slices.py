@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from datasets.schema import make_schema
-from pipeline.check_slices import check_slices
-from pipeline.config import EvaluatorConfig
-from pipeline.errors import UserError
+from components.evaluator.check_slices import check_slices
+from foundation.errors import UserError
+from ingestion.schema import make_schema
+from pipeline.config.config import EvaluatorConfig
 
 
 def test_features_of_the_records_and_derived_ones_will_do(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from datasets.dataset import Dataset
+from ingestion.dataset import Dataset
 from tests.pipeline.conftest import tiny_settings
 
 _DOGBREED = Path(sys.executable).with_name("dogbreed")
@@ -32,7 +32,7 @@ def test_help_lists_the_commands_without_importing_tensorflow(tmp_path: Path) ->
         _dogbreed("--help", cwd=tmp_path).stdout.split()
     )
     code = (
-        "import sys, pipeline.cli; "
+        "import sys, pipeline.cli.main; "
         "print({'tensorflow', 'tfx', 'apache_beam', 'PIL'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -14,18 +14,18 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
-from datasets.dataset import Dataset
-from pipeline.cli import app
-from pipeline.compare import Failed, Trained
-from pipeline.draw_curves import draw_curves
-from pipeline.errors import UserError
-from pipeline.load_config import load_config
-from pipeline.nodes import NodeStatus
-from pipeline.report_comparison import report_comparison
-from pipeline.run import run
-from pipeline.training_history import Epoch, read_history
-from pipeline.variants import read_variants
+from foundation.errors import UserError
+from ingestion.dataset import Dataset
+from pipeline.cli.main import app
+from pipeline.cli.train.report_comparison import report_comparison
+from pipeline.config.load import load_config
+from pipeline.local.compare import Failed, Trained
+from pipeline.local.curves import draw_curves
+from pipeline.local.observer import NodeStatus
+from pipeline.local.run_pipeline import run
+from pipeline.local.variants import read_variants
 from tests.pipeline.conftest import tiny_settings
+from trainer.training.training_history import Epoch, read_history
 
 _HEADER = "epoch,step,elapsed_s,loss,accuracy,val_loss,val_accuracy,learning_rate\n"
 
@@ -166,7 +166,11 @@ def test_picture_names_every_variant_and_the_value_at_which_it_ends(tmp_path: Pa
     draw_curves(curves, "toys", tmp_path / "curves.svg")
 
     texts = re.findall("<!-- (.*) -->", (tmp_path / "curves.svg").read_text())
-    for label in ("trainer.optimizer=sgd", "trainer.augment.train_px=[48, 64]", r"a $\formula$"):
+    for label in (
+        "trainer.optimizer=sgd",
+        "trainer.augment.train_px=[48, 64]",
+        r"a $\formula$",
+    ):
         assert label in texts
     assert texts.count("0.250") == 4  # two variants in two panels
     assert texts.count("0.350") == 2

@@ -12,20 +12,20 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-import pipeline.cross_validate
-from datasets.convert import convert
-from datasets.dataset import Dataset
-from datasets.options import ConvertOptions
-from datasets.toy_dogs.sample import write_sample
-from pipeline.cli import app
-from pipeline.config import Config
-from pipeline.cross_validate import FoldResult, cross_validate, results_path, spread
-from pipeline.errors import RunFailedError, UserError
-from pipeline.load_config import load_config
-from pipeline.nodes import NodeStatus
-from pipeline.report_folds import report_folds, write_folds
-from pipeline.report_run import report_run
-from pipeline.run import FinishedRun, run
+import pipeline.local.cross_validate
+from foundation.errors import RunFailedError, UserError
+from ingestion.convert import convert
+from ingestion.dataset import Dataset
+from ingestion.options import ConvertOptions
+from ingestion.toy_dogs.sample import write_sample
+from pipeline.cli.main import app
+from pipeline.cli.train.folds import report_folds, write_folds
+from pipeline.cli.train.report_run import report_run
+from pipeline.config.config import Config
+from pipeline.config.load import load_config
+from pipeline.local.cross_validate import FoldResult, cross_validate, results_path, spread
+from pipeline.local.observer import NodeStatus
+from pipeline.local.run_pipeline import FinishedRun, run
 from tests.pipeline.conftest import tiny_settings
 
 _NUM_PICTURES = 72
@@ -256,7 +256,7 @@ def test_fold_that_fails_keeps_those_before_it_and_is_named(
             raise RunFailedError("Trainer", "out of luck", root / "logs" / "this.log")
         return run(config, console)
 
-    monkeypatch.setattr(pipeline.cross_validate, "run", fail_at_second)
+    monkeypatch.setattr(pipeline.local.cross_validate, "run", fail_at_second)
     config = _config(root, archive, 2)
     kept: list[int] = []
 

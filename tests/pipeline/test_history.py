@@ -17,19 +17,19 @@ from typing import Any
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
-from components.names import FACTS_FILE, REPORT_FILE, REPORT_TYPE
 from components.report import artifacts as report_artifacts
-from datasets.dataset import Dataset
-from pipeline.errors import RunFailedError, UserError
-from pipeline.load_config import load_config
-from pipeline.lock import only_run_below
-from pipeline.past_runs import names
-from pipeline.past_runs.changes import changes
-from pipeline.past_runs.choose_run import choose_run
-from pipeline.past_runs.metadata_copy import open_store
-from pipeline.past_runs.past_run import State
-from pipeline.past_runs.read_runs import read_history
-from pipeline.past_runs.record import RunRecord, end_recorded
+from foundation.errors import RunFailedError, UserError
+from foundation.names import FACTS_FILE, REPORT_FILE, REPORT_TYPE
+from ingestion.dataset import Dataset
+from pipeline.config.load import load_config
+from pipeline.history import record_names as names
+from pipeline.history.changes import changes
+from pipeline.history.choose_run import choose_run
+from pipeline.history.metadata_copy import open_store
+from pipeline.history.past_run import State
+from pipeline.history.read_runs import read_history
+from pipeline.history.record import RunRecord, end_recorded
+from pipeline.local.lock import only_run_below
 from tests.pipeline.conftest import FirstRun, tiny_settings
 
 pytestmark = pytest.mark.slow

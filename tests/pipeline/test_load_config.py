@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import Config
-from pipeline.errors import UserError
-from pipeline.load_config import load_config
+from foundation.errors import UserError
+from pipeline.config.config import Config
+from pipeline.config.load import load_config
 from trainer.networks.config import DogCnnConfig, ResidualConfig
 
 _CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))

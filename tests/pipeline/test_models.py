@@ -11,16 +11,17 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from pipeline.commands.app import app
-from pipeline.errors import UserError
-from pipeline.show_models import chosen_network, show_layers
+from foundation.errors import UserError
+from pipeline.cli.app import app
+from pipeline.cli.train.show_models import chosen_network, show_layers
 from trainer.networks.classic_config import AlexnetConfig
 from trainer.networks.config import NETWORKS, DogCnnConfig, ResidualConfig
 
 
 def test_list_names_every_network_without_importing_tensorflow() -> None:
     code = (
-        "import sys; from rich.console import Console; from pipeline.show_models import *; "
+        "import sys; from rich.console import Console; "
+        "from pipeline.cli.train.show_models import *; "
         "show_networks(Console(width=200)); print({'tensorflow', 'keras'} & set(sys.modules))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -55,7 +56,7 @@ def test_classes_are_those_of_the_source_unless_said() -> None:
 
 
 def test_command_prints_the_table() -> None:
-    import pipeline.cli  # noqa: F401
+    import pipeline.cli.main  # noqa: F401
 
     done = CliRunner().invoke(app, ["models", "lenet5", "--input", "32x32", "--set", "channels=3"])
 

@@ -16,20 +16,20 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 
-from datasets.dataset import Dataset
-from pipeline.config import Config
-from pipeline.errors import UserError
-from pipeline.load_config import load_config
-from pipeline.lock import only_run_below
-from pipeline.nodes import NodeStatus
-from pipeline.past_runs import names
-from pipeline.past_runs.metadata_copy import open_store
-from pipeline.past_runs.read_runs import read_history
-from pipeline.report_run import report_run
-from pipeline.run import run
+from foundation.errors import UserError
+from foundation.versions import list_versions, newest_version
+from ingestion.dataset import Dataset
+from pipeline.cli.train.report_run import report_run
+from pipeline.config.config import Config
+from pipeline.config.load import load_config
+from pipeline.history import record_names as names
+from pipeline.history.metadata_copy import open_store
+from pipeline.history.read_runs import read_history
+from pipeline.local.lock import only_run_below
+from pipeline.local.observer import NodeStatus
+from pipeline.local.run_pipeline import run
 from serving.client.options import ClientOptions
 from serving.client.sync_client import BreedClient
-from serving.versions import list_versions, newest_version
 from tests.pictures import encoded
 from tests.pipeline.conftest import FirstRun, tiny_settings
 from tests.serving.model_server import running

@@ -17,22 +17,22 @@ from ml_metadata.proto import metadata_store_pb2
 from PIL import Image
 from rich.console import Console
 
-from components.names import FACTS_FILE
 from components.report.artifacts import CONFIGURATION_FILE, RunClassification, RunMetrics
-from datasets.convert import convert
-from datasets.dataset import Dataset, load_dataset
-from datasets.example import decode_example
-from datasets.options import ConvertOptions
-from datasets.tfrecord import read_records
-from datasets.toy_dogs.sample import write_sample
-from pipeline.errors import UserError
-from pipeline.load_config import load_config
-from pipeline.nodes import NodeStatus
-from pipeline.report_run import report_run
-from pipeline.run import FinishedRun, run
+from foundation.errors import UserError
+from foundation.names import FACTS_FILE
+from ingestion.convert import convert
+from ingestion.dataset import Dataset, load_dataset
+from ingestion.options import ConvertOptions
+from ingestion.records import decode_example
+from ingestion.tfrecord import read_records
+from ingestion.toy_dogs.sample import write_sample
+from pipeline.cli.train.report_run import report_run
+from pipeline.config.load import load_config
+from pipeline.local.observer import NodeStatus
+from pipeline.local.run_pipeline import FinishedRun, run
 from tests.pictures import encoded
 from tests.pipeline.conftest import FirstRun, tiny_settings
-from trainer.preprocessing import decode_picture, fit_picture, store
+from trainer.preprocessing.transform import decode_picture, fit_picture, store
 
 pytestmark = pytest.mark.slow
 

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from pipeline.errors import UserError
-from pipeline.training_logs import last_training, last_training_of_any_run
+from foundation.errors import UserError
+from trainer.training.logs import last_training, last_training_of_any_run
 
 _DOGBREED = Path(sys.executable).with_name("dogbreed")
 _PATIENCE_S = 60

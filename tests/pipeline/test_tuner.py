@@ -9,15 +9,15 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from datasets.dataset import Dataset
-from pipeline.errors import UserError
-from pipeline.load_config import load_config
-from pipeline.nodes import NodeStatus
-from pipeline.report_run import report_run
-from pipeline.run import FinishedRun, run
-from pipeline.show_settings import show_settings
+from foundation.errors import UserError
+from ingestion.dataset import Dataset
+from pipeline.cli.train.report_run import report_run
+from pipeline.cli.train.show_settings import show_settings
+from pipeline.config.load import load_config
+from pipeline.local.observer import NodeStatus
+from pipeline.local.run_pipeline import FinishedRun, run
 from tests.pipeline.conftest import tiny_settings
-from trainer.tuner_config import SearchedSetting, TunerConfig
+from trainer.tuning.config import SearchedSetting, TunerConfig
 
 RunTiny = Callable[..., tuple[FinishedRun, str]]
 

@@ -11,12 +11,12 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
 
-from trainer.features import BREED_KEY, IMAGE_KEY, LABEL_KEY
-from trainer.networks.build import build_network
+from trainer.export.signatures import Servable, save_servable
 from trainer.networks.config import ResidualConfig
-from trainer.preprocessing import preprocessing_fn
-from trainer.settings import TransformConfig
-from trainer.signatures import Servable, save_servable
+from trainer.networks.registry import build_network
+from trainer.preprocessing.features import BREED_KEY, IMAGE_KEY, LABEL_KEY
+from trainer.preprocessing.image import TransformConfig
+from trainer.preprocessing.transform import preprocessing_fn
 
 BREEDS = ("Chow", "Dhole", "Pug", "Whippet")
 _SPEC = {

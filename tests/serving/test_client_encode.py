@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import Image
 
-from datasets.picture import UnusablePictureError
+from ingestion.picture import UnusablePictureError
 from serving.client.encode import MAX_PIXELS, encode_for_model
 from tests.pictures import encoded
 

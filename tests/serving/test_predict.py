@@ -219,7 +219,7 @@ def test_terminal_shows_a_bar_between_whole_rows(peer: BreedPeer, pictures: Path
 def test_starts_without_tensorflow(peer: BreedPeer, pictures: Path) -> None:
     script = (
         "import sys; sys.argv = ['dogbreed', 'predict', '--server', sys.argv[1], 'a.png']\n"
-        "from pipeline.cli import main\n"
+        "from pipeline.cli.main import main\n"
         "try: main()\n"
         "finally: print(*{'tensorflow', 'tfx', 'numpy', 'httpx'} & sys.modules.keys())\n"
     )

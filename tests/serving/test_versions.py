@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.versions import list_versions, newest_version
+from foundation.versions import list_versions, newest_version
 
 
 def _push(base_path: Path, name: str, recipe: str | None = None, *, whole: bool = True) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from trainer.features import IMAGE_KEY, LABEL_KEY, transformed_name
-from trainer.preprocessing import store
-from trainer.settings import TransformConfig
+from trainer.preprocessing.features import IMAGE_KEY, LABEL_KEY, transformed_name
+from trainer.preprocessing.image import TransformConfig
+from trainer.preprocessing.transform import store
 
 _TINTS = np.array([[90, 0, 0], [0, 90, 0], [0, 0, 90], [60, 60, 60]], np.uint8)
 

@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 from pydantic import ValidationError
 
-from trainer.augment import Augmentation
-from trainer.config import AugmentConfig, TrainerConfig
-from trainer.settings import ImageSpec
+from trainer.preprocessing.image import ImageSpec
+from trainer.training.augment import Augmentation
+from trainer.training.config import AugmentConfig, TrainerConfig
 
 _IMAGE = ImageSpec(height_px=12, width_px=20)
 _BATCH = 40

@@ -14,7 +14,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.pictures import encoded
-from trainer.preprocessing import decode_picture
+from trainer.preprocessing.transform import decode_picture
 
 _SIDE_PX = 30_000
 

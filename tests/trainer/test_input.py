@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.augment import Augmentation
-from trainer.config import AugmentConfig, TrainerConfig
-from trainer.features import IMAGE_KEY, LABEL_KEY, transformed_name
-from trainer.input import Split, eval_batches, training_batches
-from trainer.preprocessing import store
-from trainer.settings import ImageSpec, TransformConfig
+from trainer.preprocessing.features import IMAGE_KEY, LABEL_KEY, transformed_name
+from trainer.preprocessing.image import ImageSpec, TransformConfig
+from trainer.preprocessing.transform import store
+from trainer.training.augment import Augmentation
+from trainer.training.config import AugmentConfig, TrainerConfig
+from trainer.training.input import Split, eval_batches, training_batches
 
 _IMAGE = ImageSpec(height_px=12, width_px=20, channels=1)
 _NUM_EXAMPLES = 11

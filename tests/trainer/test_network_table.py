@@ -6,10 +6,10 @@ import keras
 import pytest
 from keras import layers
 
-from trainer.networks.build import outline_network
 from trainer.networks.classic_config import AlexnetConfig, Vgg16Config
 from trainer.networks.config import DogCnnConfig
-from trainer.networks.table import LayerRow, WindowSize, layer_rows
+from trainer.networks.layer_table import LayerRow, WindowSize, layer_rows
+from trainer.networks.registry import outline_network
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.networks.build import build_network
 from trainer.networks.config import DogCnnConfig, ResidualConfig
+from trainer.networks.registry import build_network
 
 
 def _shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:

@@ -12,7 +12,6 @@ import tensorflow as tf
 from PIL import Image
 from scipy import ndimage
 
-from trainer.config import PicturesConfig
 from trainer.pictures.evolution import DrawEvolution
 from trainer.pictures.feature_maps import FeatureMaps, choose_layers, map_tiles
 from trainer.pictures.filters import filter_section, filter_tiles
@@ -28,6 +27,7 @@ from trainer.pictures.predictions import (
 from trainer.pictures.sheet import Section, draw_section
 from trainer.pictures.text import load_font, wrap
 from trainer.pictures.write import write_pictures
+from trainer.training.config import PicturesConfig
 
 _SHAPE = (13, 11, 3)
 _NUM_CLASSES = 4

@@ -9,8 +9,8 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.pictures import encoded
-from trainer.preprocessing import decode_picture, fit_picture, load_stored, store
-from trainer.settings import ImageSpec, TransformConfig
+from trainer.preprocessing.image import ImageSpec, TransformConfig
+from trainer.preprocessing.transform import decode_picture, fit_picture, load_stored, store
 
 SPEC = ImageSpec(height_px=24, width_px=40)
 

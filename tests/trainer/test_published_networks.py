@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.networks.build import build_network, needs_statistics, outline_network
 from trainer.networks.classic_config import (
     AlexnetConfig,
     Lenet5Config,
@@ -18,8 +17,9 @@ from trainer.networks.classic_config import (
 from trainer.networks.config import NETWORKS, AnyNetworkConfig
 from trainer.networks.layers_config import LayersConfig
 from trainer.networks.local_response_normalisation import LocalResponseNormalisation
-from trainer.settings import ImageSpec
-from trainer.statistics import PictureStatistics
+from trainer.networks.registry import build_network, needs_statistics, outline_network
+from trainer.networks.statistics import PictureStatistics
+from trainer.preprocessing.image import ImageSpec
 
 
 def _shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:

@@ -11,7 +11,6 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trainer.networks.build import build_network
 from trainer.networks.classic_config import (
     AlexnetConfig,
     Lenet5Config,
@@ -22,9 +21,10 @@ from trainer.networks.classic_config import (
 )
 from trainer.networks.config import NETWORKS, AnyNetworkConfig, DogCnnConfig, ResidualConfig
 from trainer.networks.layers_config import LayersConfig
+from trainer.networks.registry import build_network
+from trainer.networks.statistics import PictureStatistics, picture_statistics
 from trainer.networks.transfer_config import TransferConfig
-from trainer.settings import ImageSpec
-from trainer.statistics import PictureStatistics, picture_statistics
+from trainer.preprocessing.image import ImageSpec
 
 _NUM_CLASSES = 5
 # Small, lopsided where the network lets it be, and without dropout, which would blur the gradient.

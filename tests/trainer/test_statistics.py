@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from trainer.networks.base import Normalisation
 from trainer.networks.classic_config import SoftmaxConfig
-from trainer.networks.network_settings import Normalisation
 from trainer.networks.normalise import normalise_layer
-from trainer.settings import ImageSpec
-from trainer.statistics import PictureStatistics, picture_statistics
+from trainer.networks.statistics import PictureStatistics, picture_statistics
+from trainer.preprocessing.image import ImageSpec
 
 _RNG = np.random.default_rng(11)
 _PICTURES = _RNG.integers(0, 256, (7, 9, 11, 3), dtype=np.uint8) // np.array(

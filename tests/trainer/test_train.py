@@ -19,12 +19,12 @@ import pytest
 import tensorflow as tf
 
 from tests.trainer.examples import write_examples
-from trainer.config import TrainerConfig
-from trainer.devices import build_strategy
-from trainer.history import steps_done
-from trainer.input import Split, eval_batches
-from trainer.progress import HISTORY_FILE
-from trainer.train import train
+from trainer.training.config import TrainerConfig
+from trainer.training.devices import build_strategy
+from trainer.training.history import steps_done
+from trainer.training.input import Split, eval_batches
+from trainer.training.progress import HISTORY_FILE
+from trainer.training.train import train
 
 _NUM_CLASSES = 4
 _NUM_TRAIN = 72
@@ -91,10 +91,10 @@ _SCRIPT = """
 import json, sys
 from pathlib import Path
 import keras, tensorflow as tf
-from trainer.config import TrainerConfig
-from trainer.devices import split_processor
-from trainer.input import Split
-from trainer.train import train
+from trainer.training.config import TrainerConfig
+from trainer.training.devices import split_processor
+from trainer.training.input import Split
+from trainer.training.train import train
 settings, examples, work_dir = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
 config = TrainerConfig.model_validate(settings)
 split_processor(config.logical_devices)

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from trainer.callbacks import StopAfterSteps, StopOnNonFiniteLoss
-from trainer.config import TrainerConfig
-from trainer.optimizer import build_optimizer
+from trainer.training.callbacks import StopAfterSteps, StopOnNonFiniteLoss
+from trainer.training.config import TrainerConfig
+from trainer.training.optimizer import build_optimizer
 
 
 def _linear_model(learning_rate: float) -> keras.Model:

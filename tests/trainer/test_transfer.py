@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from trainer.networks.backbone_input import normalise_for_backbone
 from trainer.networks.backbones import BACKBONES, BackboneFamily
-from trainer.networks.build import build_network, needs_statistics, outline_network
+from trainer.networks.registry import build_network, needs_statistics, outline_network
 from trainer.networks.transfer import set_backbone_trainable
 from trainer.networks.transfer_config import TransferConfig
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from trainer.config import AdamWConfig, RmsPropConfig, SgdConfig, TrainerConfig
-from trainer.progress import PROGRESS_LOGGER
-from trainer.tuner_config import SearchedSetting, TunerConfig
-from trainer.tuner_search import Search, build_space, resume_search
-from trainer.tuner_values import apply_hyperparameters, apply_values, encode_choice
+from trainer.training.config import AdamWConfig, RmsPropConfig, SgdConfig, TrainerConfig
+from trainer.training.progress import PROGRESS_LOGGER
+from trainer.tuning.config import SearchedSetting, TunerConfig
+from trainer.tuning.search import Search, build_space, resume_search
+from trainer.tuning.values import apply_hyperparameters, apply_values, encode_choice
 
 _TRAINER = TrainerConfig(epochs=9, seed=0)
 _RATES = {"learning_rate": SearchedSetting(min=1e-4, max=1, log=True)}

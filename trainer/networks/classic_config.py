@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from trainer.networks.network_settings import InputSize, Normalisation, SizedNetworkSettings
+from trainer.networks.base import InputSize, Normalisation, SizedNetworkSettings
 
 Filters = Annotated[int, Field(ge=1, le=1024)]
 

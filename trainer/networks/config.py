@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
+from trainer.networks.base import NetworkSettings, Normalisation
 from trainer.networks.classic_config import (
     AlexnetConfig,
     Lenet5Config,
@@ -18,9 +19,8 @@ from trainer.networks.classic_config import (
     Vgg16Config,
 )
 from trainer.networks.layers_config import LayersConfig
-from trainer.networks.network_settings import NetworkSettings, Normalisation
 from trainer.networks.transfer_config import TransferConfig
-from trainer.settings import ImageSpec, name_alone
+from trainer.preprocessing.image import ImageSpec, name_alone
 
 
 class DogCnnConfig(NetworkSettings):

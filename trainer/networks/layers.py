@@ -14,7 +14,7 @@ from trainer.networks.layer_spec import ConvLayer, DenseLayer, PoolLayer
 from trainer.networks.layers_config import LayersConfig
 from trainer.networks.local_response_normalisation import LocalResponseNormalisation
 from trainer.networks.normalise import normalised_input
-from trainer.statistics import PictureStatistics
+from trainer.networks.statistics import PictureStatistics
 
 _CONV_BIAS = 0.0
 

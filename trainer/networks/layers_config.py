@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from trainer.networks.base import InputSize, Normalisation, SizedNetworkSettings
 from trainer.networks.layer_spec import (
     ConvLayer,
     DenseLayer,
@@ -17,7 +18,6 @@ from trainer.networks.layer_spec import (
     PoolLayer,
     parse_layers,
 )
-from trainer.networks.network_settings import InputSize, Normalisation, SizedNetworkSettings
 
 Padding = Literal["same", "valid"]
 Activation = Literal[

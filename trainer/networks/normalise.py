@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from trainer.networks.network_settings import NetworkSettings
-from trainer.statistics import PictureStatistics
+from trainer.networks.base import NetworkSettings
+from trainer.networks.statistics import PictureStatistics
 
 # The range to which `mean_image` scales what is left after the subtraction.
 _RANGE = 255.0

@@ -14,7 +14,7 @@ from keras import layers
 
 from trainer.networks.config import ResidualConfig
 from trainer.networks.normalise import normalised_input
-from trainer.statistics import PictureStatistics
+from trainer.networks.statistics import PictureStatistics
 
 _SQUEEZE_RATIO = 8
 

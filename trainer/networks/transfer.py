@@ -16,8 +16,8 @@ from keras import layers
 
 from trainer.networks.backbone_input import IMAGENET_SD, normalise_for_backbone
 from trainer.networks.backbones import BACKBONES
+from trainer.networks.statistics import PictureStatistics
 from trainer.networks.transfer_config import TransferConfig
-from trainer.statistics import PictureStatistics
 
 _OURS = ("pictures", "normalise", "features", "dropout", "logits")
 """Layers that are no part of the backbone."""

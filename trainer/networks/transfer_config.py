@@ -12,8 +12,8 @@ from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
 from trainer.networks.backbones import BACKBONES
-from trainer.networks.network_settings import NetworkSettings
-from trainer.settings import ImageSpec
+from trainer.networks.base import NetworkSettings
+from trainer.preprocessing.image import ImageSpec
 
 
 class TransferConfig(NetworkSettings):

@@ -10,12 +10,12 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from trainer.config import PicturesConfig
 from trainer.pictures.events import ImageEvents
 from trainer.pictures.feature_maps import FeatureMaps
 from trainer.pictures.filters import filter_section
 from trainer.pictures.frames import Frames
 from trainer.pictures.sheet import draw_section, draw_sheet
+from trainer.training.config import PicturesConfig
 
 
 class DrawEvolution(keras.callbacks.Callback):

@@ -20,8 +20,8 @@ from pipeline.kubeflow.rehearsal.executor_output import (
     read_output,
 )
 from pipeline.kubeflow.rehearsal.tasks import Task
+from pipeline.kubeflow.step.uris import is_object_store, launcher_path
 from pipeline.kubeflow.system_types import ARTIFACT, type_schema
-from pipeline.kubeflow.uris import is_object_store, launcher_path
 
 DEFAULT_PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts"
 """Where a cluster keeps artifacts that is not told otherwise."""

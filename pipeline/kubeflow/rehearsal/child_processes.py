@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pipeline.kubeflow.rehearsal.steps import LogFollower, Mount, StepEnd
 from pipeline.kubeflow.rehearsal.tasks import Task
-from pipeline.kubeflow.uris import MOUNTS_VARIABLE, READ_ONLY_VARIABLE
+from pipeline.kubeflow.step.uris import MOUNTS_VARIABLE, READ_ONLY_VARIABLE
 
 _PR_SET_PDEATHSIG = 1  # Linux: the signal that a process gets when its parent ends
 _LIBC = ctypes.CDLL(None)

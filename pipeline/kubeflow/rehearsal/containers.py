@@ -11,8 +11,8 @@ from typing import Any
 
 from typing_extensions import Self
 
-from pipeline.errors import UserError
-from pipeline.kubeflow.quantity import amount_of
+from foundation.errors import UserError
+from pipeline.config.quantity import amount_of
 from pipeline.kubeflow.rehearsal.steps import LogFollower, Mount, StepEnd
 from pipeline.kubeflow.rehearsal.tasks import Task
 

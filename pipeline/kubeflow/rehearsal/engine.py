@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
+from foundation.errors import UserError
 from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.parameters import DATA
-from pipeline.kubeflow.rehearsal.exchange import Exchange, check_imported
+from pipeline.kubeflow.rehearsal.artifacts import Exchange, check_imported
 from pipeline.kubeflow.rehearsal.executor_output import (
     Artifact,
     Handover,
@@ -29,8 +29,8 @@ from pipeline.kubeflow.rehearsal.steps import (
     why_failed,
 )
 from pipeline.kubeflow.rehearsal.tasks import Task
-from pipeline.kubeflow.uris import is_object_store
-from pipeline.nodes import NodeStatus, RunObserver
+from pipeline.kubeflow.step.uris import is_object_store
+from pipeline.local.observer import NodeStatus, RunObserver
 
 _PLACEHOLDER = "{{$}}"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from datasets.dataset import DATASET_FILE
-from pipeline.errors import UserError
+from foundation.errors import UserError
+from ingestion.dataset import DATASET_FILE
 
 RunIn = Literal["containers", "processes"]
 

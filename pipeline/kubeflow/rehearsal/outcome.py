@@ -13,12 +13,12 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from tfx import types
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils
 
+from pipeline.history.outcome import Outcome, read_outcome
+from pipeline.kubeflow.rehearsal.artifacts import Exchange
 from pipeline.kubeflow.rehearsal.engine import Engine
-from pipeline.kubeflow.rehearsal.exchange import Exchange
 from pipeline.kubeflow.rehearsal.executor_output import Artifact
 from pipeline.kubeflow.rehearsal.tasks import Task
-from pipeline.kubeflow.step import OUTPUTS_SPEC
-from pipeline.outcome import Outcome, read_outcome
+from pipeline.kubeflow.step.__main__ import OUTPUTS_SPEC
 
 
 def outcome_of(engine: Engine, exchange: Exchange, tasks: Sequence[Task]) -> Outcome:

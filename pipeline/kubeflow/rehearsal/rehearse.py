@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from components.names import REPORT_FILE
-from pipeline.display import RunDisplay
-from pipeline.errors import RunFailedError, UserError
+from foundation.errors import RunFailedError, UserError
+from foundation.names import REPORT_FILE
 from pipeline.kubeflow.check import check_package
 from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.parameters import REPORT
@@ -22,17 +21,18 @@ from pipeline.kubeflow.rehearsal.containers import Containers
 from pipeline.kubeflow.rehearsal.options import RehearsalOptions
 from pipeline.kubeflow.rehearsal.steps import StepFailedError, StepRunner
 from pipeline.kubeflow.rehearsal.tasks import Task, tasks_in_order
-from pipeline.kubeflow.step_lines import failed_line
+from pipeline.kubeflow.step.step_lines import failed_line
 from pipeline.kubeflow.system_types import HTML, title_of
-from pipeline.lock import only_run_below
-from pipeline.quiet import output_to_log
+from pipeline.local.display import RunDisplay
+from pipeline.local.lock import only_run_below
+from pipeline.local.log import output_to_log
 
 _READ = {"Trainer", "Evaluator"}  # nodes without which there is no verdict
 
 if TYPE_CHECKING:  # these import TensorFlow, which must wait until its output goes to the log
+    from pipeline.history.outcome import Outcome
+    from pipeline.kubeflow.rehearsal.artifacts import Exchange
     from pipeline.kubeflow.rehearsal.engine import Engine
-    from pipeline.kubeflow.rehearsal.exchange import Exchange
-    from pipeline.outcome import Outcome
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,8 @@ def _kept_report(engine: Engine, exchange: Exchange, root: Path) -> Path | None:
 
 
 def _exchange(package: Package, options: RehearsalOptions, started_at: str) -> Exchange:
+    from pipeline.kubeflow.rehearsal.artifacts import LocalFolders
     from pipeline.kubeflow.rehearsal.bucket import DEFAULT_PIPELINE_ROOT, Bucket
-    from pipeline.kubeflow.rehearsal.exchange import LocalFolders
 
     if not options.like_cluster:
         return LocalFolders(options.root / "artifacts" / started_at)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from pipeline.kubeflow.rehearsal.tasks import Task
-from pipeline.kubeflow.step_lines import EXPLAINED, MILESTONE_LINE, PROGRESS_LINE, reason_in
-from trainer.progress import PROGRESS_LOGGER
+from pipeline.kubeflow.step.step_lines import EXPLAINED, MILESTONE_LINE, PROGRESS_LINE, reason_in
+from trainer.training.progress import PROGRESS_LOGGER
 
 KILLED = 137
 """Exit code of a process that was killed, by the kernel for want of memory or by hand."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from pipeline.errors import UserError
-from pipeline.kubeflow.config import StepName
+from foundation.errors import UserError
+from pipeline.config.kubeflow import StepName
 from pipeline.kubeflow.package import Package
 
 _DAG_ORDER = {name: place for place, name in enumerate(get_args(StepName))}

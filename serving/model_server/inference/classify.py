@@ -14,7 +14,7 @@ from tensorflow_serving.apis.classification_pb2 import ClassificationResult
 
 from serving.model_server.errors import failed_precondition, invalid_argument
 from serving.model_server.inference.examples import debug_shape
-from serving.model_server.inference.signature import CLASSIFY_METHOD
+from serving.model_server.models.signature import CLASSIFY_METHOD
 
 _INPUTS, _CLASSES, _SCORES = "inputs", "classes", "scores"
 

@@ -12,7 +12,7 @@ from tensorflow_serving.apis.inference_pb2 import InferenceTask, MultiInferenceR
 from serving.model_server.errors import ServingError, invalid_argument
 from serving.model_server.inference.classify import classify_result, classify_tensors
 from serving.model_server.inference.regress import regress_result, regress_tensors
-from serving.model_server.inference.signature import (
+from serving.model_server.models.signature import (
     CLASSIFY_METHOD,
     REGRESS_METHOD,
     Signatures,

@@ -11,14 +11,14 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from serving.model_server.errors import ServingError, failed_precondition, invalid_argument
-from serving.model_server.inference.signature import (
+from serving.model_server.models.servable import Call
+from serving.model_server.models.signature import (
     CLASSIFY_METHOD,
     PREDICT_METHOD,
     REGRESS_METHOD,
     Signatures,
     signature_name,
 )
-from serving.model_server.servable import Call
 from serving.model_server.tensors import to_array, to_proto
 
 _METHODS = (PREDICT_METHOD, CLASSIFY_METHOD, REGRESS_METHOD)

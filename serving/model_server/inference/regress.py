@@ -13,7 +13,7 @@ from tensorflow_serving.apis.regression_pb2 import RegressionResult
 from serving.model_server.errors import failed_precondition, invalid_argument
 from serving.model_server.inference.classify import data_type_name
 from serving.model_server.inference.examples import debug_shape
-from serving.model_server.inference.signature import REGRESS_METHOD
+from serving.model_server.models.signature import REGRESS_METHOD
 
 _INPUTS, _OUTPUTS = "inputs", "outputs"
 

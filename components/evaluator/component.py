@@ -1,0 +1,54 @@
+"""TFX's Evaluator, with a baseline that may be empty, and with an answer for each picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+from tfx import types
+from tfx.components.evaluator import component, executor
+from tfx.dsl.components.base import executor_spec
+from tfx.types import artifact_utils
+from tfx.types.standard_component_specs import (
+    BASELINE_MODEL_KEY,
+    EVALUATION_KEY,
+    MODULE_PATH_KEY,
+)
+
+from components.baseline import holds_model
+from components.evaluator.evaluation_folder import evaluation_folder
+
+_EXTRACTORS = "components.evaluator.extractors"
+
+
+class EvaluatorExecutor(executor.Executor):
+    """Leaves out an empty baseline; TFX then ignores the thresholds that compare with it.
+
+    Beside TFMA's own files stand the answers, as `components.evaluator.answer_records` describes
+    them.
+    """
+
+    def Do(  # noqa: N802 - overrides TFX's name
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Evaluates the model, as `tfx.components.evaluator.executor.Executor.Do` says."""
+        baseline = input_dict.get(BASELINE_MODEL_KEY, [])
+        if not all(holds_model(artifact) for artifact in baseline):
+            input_dict = {key: value for key, value in input_dict.items() if value is not baseline}
+        exec_properties = {**exec_properties, MODULE_PATH_KEY: _EXTRACTORS}
+        # Metrics are counted eagerly: AutoGraph would only rewrite them for each slice, slowly.
+        evaluate = tf.autograph.experimental.do_not_convert(super().Do)
+        token = evaluation_folder.set(artifact_utils.get_single_uri(output_dict[EVALUATION_KEY]))
+        try:
+            evaluate(input_dict, output_dict, exec_properties)
+        finally:
+            evaluation_folder.reset(token)
+
+
+class Evaluator(component.Evaluator):
+    """`tfx.components.Evaluator` that takes the output of `components.baseline.Baseline`."""
+
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(EvaluatorExecutor)

@@ -1,0 +1,106 @@
+"""From the configured bounds to TensorFlow Model Analysis's own configuration."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from tensorflow_model_analysis.proto import config_pb2
+
+from components.evaluator.metrics import (
+    ACCURACY,
+    CALIBRATION,
+    CALIBRATION_BINS,
+    CONFUSION,
+    DROP_HAIR,
+    LOSS,
+    SLICE_ACCURACY,
+    TOP_5_ACCURACY,
+)
+from components.evaluator.slice_accuracy import NO_THRESHOLD, SliceAccuracy
+from pipeline.config.config import EvaluatorConfig
+from trainer.export.signatures import EVAL_SIGNATURE
+from trainer.preprocessing.features import BREED_KEY, LABEL_KEY
+
+_OVERALL = config_pb2.SlicingSpec()
+_BY_BREED = config_pb2.SlicingSpec(feature_keys=[BREED_KEY])
+
+
+def eval_config(bounds: EvaluatorConfig) -> config_pb2.EvalConfig:
+    """Says what to measure, on which slices, and within which bounds.
+
+    Metrics are computed over the whole eval split, within each breed and within each value of each
+    feature in `slices`.
+
+    Args:
+        bounds: the bounds to keep.
+    """
+    accuracy = _metric("SparseCategoricalAccuracy", name=ACCURACY)
+    accuracy.per_slice_thresholds.append(
+        _threshold(_OVERALL, bounds.min_accuracy, max_drop=bounds.max_accuracy_drop)
+    )
+    if bounds.min_breed_accuracy is not None:
+        accuracy.per_slice_thresholds.append(_threshold(_BY_BREED, bounds.min_breed_accuracy))
+    top_5_accuracy = _metric("SparseTopKCategoricalAccuracy", name=TOP_5_ACCURACY, k=5)
+    top_5_accuracy.per_slice_thresholds.append(_threshold(_OVERALL, bounds.min_top_5_accuracy))
+    metrics = [
+        config_pb2.MetricConfig(class_name="ExampleCount"),
+        _metric("SparseCategoricalCrossentropy", name=LOSS),
+        accuracy,
+        top_5_accuracy,
+        # In a slice it has few entries: one row in a breed's.
+        _metric("MultiClassConfusionMatrixAtThresholds", name=CONFUSION, thresholds=[NO_THRESHOLD]),
+    ]
+    slices = [config_pb2.SlicingSpec(feature_keys=[feature]) for feature in bounds.slices]
+    if slices and bounds.min_slice_accuracy is not None:
+        slice_accuracy = _metric(
+            SliceAccuracy.__name__, name=SLICE_ACCURACY, min_pictures=bounds.min_slice_pictures
+        )
+        slice_accuracy.module = SliceAccuracy.__module__
+        slice_accuracy.per_slice_thresholds.extend(
+            _threshold(each, bounds.min_slice_accuracy) for each in slices
+        )
+        metrics.append(slice_accuracy)
+    return config_pb2.EvalConfig(
+        # TFMA adds the baseline's by itself when there is one.
+        model_specs=[config_pb2.ModelSpec(signature_name=EVAL_SIGNATURE, label_key=LABEL_KEY)],
+        slicing_specs=[_OVERALL, _BY_BREED, *slices],
+        metrics_specs=[
+            config_pb2.MetricsSpec(metrics=metrics),
+            config_pb2.MetricsSpec(
+                # Of the breed that is named, whichever it is: is it as often right as it is
+                # probable?
+                binarize=config_pb2.BinarizationOptions(k_list={"values": [1]}),
+                metrics=[
+                    _metric("CalibrationPlot", name=CALIBRATION, num_buckets=CALIBRATION_BINS)
+                ],
+            ),
+        ],
+    )
+
+
+def _metric(class_name: str, **options: Any) -> config_pb2.MetricConfig:
+    return config_pb2.MetricConfig(class_name=class_name, config=json.dumps(options))
+
+
+def _threshold(
+    slices: config_pb2.SlicingSpec, lower_bound: float, *, max_drop: float | None = None
+) -> config_pb2.PerSliceMetricThreshold:
+    """A lower bound, and how far below the baseline a metric may be.
+
+    The slices are always named, because TFMA applies a threshold without slices to all of them.
+    """
+    # TFMA's accuracy has 32 bits: without this, 14 right of 20 would miss a bound of 0.7.
+    just_below = min(lower_bound, float(np.float32(lower_bound)))
+    threshold = config_pb2.MetricThreshold(
+        value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": just_below})
+    )
+    if max_drop is not None:
+        threshold.change_threshold.CopyFrom(
+            config_pb2.GenericChangeThreshold(
+                direction=config_pb2.MetricDirection.HIGHER_IS_BETTER,
+                absolute={"value": -max_drop - DROP_HAIR},
+            )
+        )
+    return config_pb2.PerSliceMetricThreshold(slicing_specs=[slices], threshold=threshold)

@@ -1,0 +1,97 @@
+"""The answers that TFMA's pass left, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from components.evaluator.answer_records import (
+    ANSWERS_FOLDER,
+    CROSS_ENTROPY,
+    FILENAME,
+    GUESS_PROBABILITIES,
+    GUESSES,
+    LABEL,
+    NUM_BETTER,
+    TRUTH_PROBABILITY,
+    of_baseline,
+)
+
+_BEST_OF = 5
+
+
+@dataclass(frozen=True)
+class ModelAnswers:
+    """What one model said of `n` pictures."""
+
+    guesses: NDArray[np.int32]
+    """`(n, k)`: the most probable labels, the first most."""
+    guess_probabilities: NDArray[np.float32]
+    """`(n, k)`: their probabilities."""
+    truth_probability: NDArray[np.float32]
+    """`(n,)`."""
+    in_top_5: NDArray[np.bool_]
+    """`(n,)`: whether fewer than five labels are more probable than the truth."""
+    cross_entropy: NDArray[np.float64]
+    """`(n,)`, in nats."""
+
+
+@dataclass(frozen=True)
+class AnswerTable:
+    """An answer for each of the `n` eval pictures, by file name."""
+
+    filenames: tuple[str, ...]
+    labels: NDArray[np.int32]
+    """`(n,)`: the truth."""
+    model: ModelAnswers
+    baseline: ModelAnswers | None
+    """None where there was no baseline."""
+
+    def is_right(self, answers: ModelAnswers) -> NDArray[np.bool_]:
+        """Says of each picture whether its breed was named: `(n,)`."""
+        right: NDArray[np.bool_] = answers.guesses[:, 0] == self.labels
+        return right
+
+
+def read_answer_table(evaluation: Path | str) -> AnswerTable:
+    """Reads the answers; the order does not depend on how many processes wrote them.
+
+    Args:
+        evaluation: folder of the evaluation.
+
+    Raises:
+        FileNotFoundError: there are no answers.
+    """
+    table = pq.read_table(str(Path(evaluation, ANSWERS_FOLDER)))
+    table = table.sort_by([(name, "ascending") for name in (FILENAME, LABEL, TRUTH_PROBABILITY)])
+    has_baseline = of_baseline(GUESSES) in table.column_names
+    return AnswerTable(
+        filenames=tuple(table[FILENAME].to_pylist()),
+        labels=table[LABEL].to_numpy(),
+        model=_model_answers(table, ""),
+        baseline=_model_answers(table, of_baseline("")) if has_baseline else None,
+    )
+
+
+def _model_answers(table: pa.Table, prefix: str) -> ModelAnswers:
+    def values(name: str) -> NDArray[np.generic]:
+        array: NDArray[np.generic] = table[prefix + name].to_numpy()
+        return array
+
+    def lists(name: str) -> NDArray[np.generic]:
+        column = table[prefix + name].combine_chunks()
+        flat: NDArray[np.generic] = column.flatten().to_numpy()
+        return flat.reshape(len(table), -1)
+
+    return ModelAnswers(
+        guesses=lists(GUESSES).astype(np.int32),
+        guess_probabilities=lists(GUESS_PROBABILITIES).astype(np.float32),
+        truth_probability=values(TRUTH_PROBABILITY).astype(np.float32),
+        in_top_5=values(NUM_BETTER).astype(np.int32) < _BEST_OF,
+        cross_entropy=values(CROSS_ENTROPY).astype(np.float64),
+    )

@@ -1,0 +1,126 @@
+"""The bounds that TFMA held the model to, and what was measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
+from tensorflow_model_analysis.writers import eval_config_writer
+
+from components.evaluator.metrics import (
+    ACCURACY,
+    DROP_HAIR,
+    EXAMPLE_COUNT,
+    SLICE_ACCURACY,
+    TOP_5_ACCURACY,
+)
+from components.evaluator.results.misses import DROP_TITLE
+from components.evaluator.results.tfma import DIGITS, SliceResult, load_slices, slice_key
+from components.report.facts import Bound
+from trainer.preprocessing.features import BREED_KEY
+
+_TITLES = {ACCURACY: "Accuracy", TOP_5_ACCURACY: "Top-5 accuracy", SLICE_ACCURACY: "Accuracy"}
+
+Failure = tuple[str, bool, tuple[tuple[str, str], ...]]
+"""Name of a metric, whether its change was too large, and the slice."""
+
+
+def read_bounds(evaluation: Path | str) -> tuple[Bound, ...]:
+    """Lists the bounds in the order of the configuration; kept or not is as TFMA decided.
+
+    Of a bound on each breed, or on each value of a feature, every miss is listed, and where there
+    is none the value that came nearest to one. A change is compared only where there is a baseline.
+
+    Args:
+        evaluation: folder or address of the evaluation.
+    """
+    config, *_ = eval_config_writer.load_eval_run(str(evaluation))
+    slices = load_slices(evaluation)
+    failures = _failures(evaluation)
+    return tuple(
+        bound
+        for spec in config.metrics_specs
+        for metric in spec.metrics
+        for each in metric.per_slice_thresholds
+        for slicing in each.slicing_specs
+        for bound in _bounds(metric, each.threshold, list(slicing.feature_keys), slices, failures)
+    )
+
+
+def _failures(evaluation: Path | str) -> set[Failure]:
+    validation = tfma.load_validation_result(str(evaluation))
+    return {
+        (failure.metric_key.name, failure.metric_key.is_diff, slice_key(record.slice_key))
+        for record in validation.metric_validations_per_slice
+        for failure in record.failures
+    }
+
+
+def _bounds(
+    metric: config_pb2.MetricConfig,
+    threshold: config_pb2.MetricThreshold,
+    features: list[str],
+    slices: Mapping[tuple[tuple[str, str], ...], SliceResult],
+    failures: set[Failure],
+) -> Iterator[Bound]:
+    options = json.loads(metric.config)
+    name = options["name"]
+    if threshold.HasField("value_threshold"):
+        lower_bound = round(threshold.value_threshold.lower_bound.value, DIGITS)
+        if features:
+            yield from _within(features[0], name, lower_bound, options, slices, failures)
+        else:
+            value = slices[()].model.figures[name]
+            kept = (name, False, ()) not in failures
+            yield Bound(_TITLES[name], value, lower_bound, at_least=True, kept=kept)
+    if threshold.HasField("change_threshold") and not features and name in slices[()].changes:
+        allowed = round(-threshold.change_threshold.absolute.value - DROP_HAIR, DIGITS)
+        drop = 0 - slices[()].changes[name]
+        yield Bound(
+            DROP_TITLE, drop, allowed, at_least=False, kept=(name, True, ()) not in failures
+        )
+
+
+def _within(
+    feature: str,
+    name: str,
+    lower_bound: float,
+    options: Mapping[str, Any],
+    slices: Mapping[tuple[tuple[str, str], ...], SliceResult],
+    failures: set[Failure],
+) -> Iterator[Bound]:
+    """Lists the misses within a feature's values, or the value that came nearest to one."""
+    found = [each for key, each in slices.items() if [part[0] for part in key] == [feature]]
+    held = sorted(
+        (each.model.figures[name], each.key)
+        for each in found
+        if each.model.figures[EXAMPLE_COUNT] >= options.get("min_pictures", 1)
+    )
+    kind = "breed" if feature == BREED_KEY else feature
+    title = _TITLES[name]
+    misses = [
+        Bound(f"{title} of {slice_in_words(key)}", value, lower_bound, at_least=True, kept=False)
+        for value, key in held
+        if (name, False, key) in failures
+    ]
+    if misses:
+        yield from misses
+    elif held:
+        value, [(_, named)] = held[0]
+        weakest = f"{title} of the weakest {kind}, {named}"
+        yield Bound(weakest, value, lower_bound, at_least=True, kept=True)
+    else:
+        # Without a single slice TFMA takes the bound for missed; slices that are all too small
+        # keep it.
+        yield Bound(f"{title} of each {kind}", None, lower_bound, at_least=True, kept=bool(found))
+
+
+def slice_in_words(key: tuple[tuple[str, str], ...]) -> str:
+    """Names a slice: a breed by its name, others by feature and value."""
+    return ", ".join(
+        value if feature == BREED_KEY else f"{feature} {value}" for feature, value in key
+    )

@@ -1,0 +1,85 @@
+"""Whether the model is as often right as it says, from TFMA's calibration plot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow_model_analysis as tfma
+from numpy.typing import NDArray
+
+from components.evaluator.metrics import BASELINE, CALIBRATION, CALIBRATION_BINS
+from components.report.facts import Calibration, CalibrationBin, Interval
+
+# TFMA sorts probabilities into this many bins first, cut downwards, and those into the plot's.
+_TFMA_BINS = 10_000
+
+
+def read_calibration(evaluation: Path | str, ece_interval: Interval | None) -> Calibration:
+    """Reads the bins, and works out the expected calibration error.
+
+    Args:
+        evaluation: folder or address of the evaluation.
+        ece_interval: its interval.
+    """
+    bins: dict[bool, tuple[CalibrationBin, ...]] = {}
+    for record in tfma.load_plots(str(evaluation)):
+        if record.slice_key.single_slice_keys:
+            continue
+        for plot in record.plot_keys_and_values:
+            if plot.key.name == CALIBRATION:
+                buckets = plot.value.calibration_histogram_buckets.buckets
+                bins[plot.key.model_name == BASELINE] = _bins(buckets)
+    return Calibration(
+        bins=bins[False],
+        ece=expected_calibration_error(bins[False]),
+        ece_interval=ece_interval,
+        baseline_ece=expected_calibration_error(bins[True]) if True in bins else None,
+    )
+
+
+def expected_calibration_error(bins: Sequence[CalibrationBin]) -> float:
+    """Returns the mean distance of confidence and accuracy, weighted by counts."""
+    num_answers = sum(each.count for each in bins)
+    return sum(each.count * abs(each.confidence - each.accuracy) for each in bins) / num_answers
+
+
+def gaps_by_bin(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Lays out answers so that the error can be worked out anew over other draws of them.
+
+    Args:
+        confidence: `(n,)`: probability of the breed that was named.
+        right: `(n,)`: whether that was the truth.
+
+    Returns:
+        `(CALIBRATION_BINS, n)`: confidence less rightness in an answer's bin, 0 in all others. The
+        error is the sum of the rows' absolute means.
+    """
+    fine = (confidence.astype(np.float64) * _TFMA_BINS).astype(np.int64)
+    place = np.minimum(fine * CALIBRATION_BINS // _TFMA_BINS, CALIBRATION_BINS - 1)
+    gaps = np.zeros((CALIBRATION_BINS, len(confidence)))
+    gaps[place, np.arange(len(confidence))] = confidence - right
+    return gaps
+
+
+def _bins(buckets: Sequence[object]) -> tuple[CalibrationBin, ...]:
+    """Makes bins of TFMA's buckets; its first is below 0, its last is a probability of just 1."""
+    counts = np.zeros((CALIBRATION_BINS, 3))
+    for place, bucket in enumerate(buckets):
+        counts[np.clip(place - 1, 0, CALIBRATION_BINS - 1)] += (
+            bucket.num_weighted_examples.value,  # type: ignore[attr-defined]
+            bucket.total_weighted_refined_prediction.value,  # type: ignore[attr-defined]
+            bucket.total_weighted_label.value,  # type: ignore[attr-defined]
+        )
+    return tuple(
+        CalibrationBin(
+            low=place / CALIBRATION_BINS,
+            high=(place + 1) / CALIBRATION_BINS,
+            confidence=confidence / count,
+            accuracy=right / count,
+            count=round(count),
+        )
+        for place, (count, confidence, right) in enumerate(counts.tolist())
+        if count
+    )

@@ -1,0 +1,64 @@
+"""How good a model is, as TFMA measured it in the Evaluator's one pass over the eval split.
+
+Values are TFMA's. What is added to them is worked out of the answers of the same pass: intervals,
+and an order of the breeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.writers import eval_config_writer
+
+from components.evaluator.metrics import EXAMPLE_COUNT
+from components.evaluator.results.answer_table import read_answer_table
+from components.evaluator.results.calibration import read_calibration
+from components.evaluator.results.confusion_order import confusion_order
+from components.evaluator.results.figures import read_figures, scatter
+from components.evaluator.results.slice_rows import slice_rows
+from components.evaluator.results.tables import breed_rows, dense
+from components.evaluator.results.tfma import load_slices, slice_key
+from components.report.facts import Confusion, Evaluation
+
+
+def read_evaluation(
+    evaluation: Path | str, breeds: Sequence[str], train_counts: Sequence[int]
+) -> Evaluation:
+    """Reads the Evaluator's output.
+
+    Args:
+        evaluation: folder of the evaluation.
+        breeds: names in label order.
+        train_counts: pictures in the train split, by label.
+
+    Raises:
+        FileNotFoundError: there are no answers.
+    """
+    config, *_ = eval_config_writer.load_eval_run(str(evaluation))
+    slices = load_slices(evaluation)
+    overall = slices[()]
+    table = read_answer_table(evaluation)
+    model = scatter(table, table.model)
+    baseline = scatter(table, table.baseline) if table.baseline is not None else None
+    counts = dense(overall.model.confusion, len(breeds))
+    baseline_counts = (
+        dense(overall.baseline.confusion, len(breeds)) if overall.baseline.confusion else None
+    )
+    missed = frozenset(
+        slice_key(record.slice_key)
+        for record in tfma.load_validation_result(str(evaluation)).metric_validations_per_slice
+    )
+    return Evaluation(
+        num_eval=round(overall.model.figures[EXAMPLE_COUNT]),
+        figures=read_figures(overall, model, baseline),
+        breeds=breed_rows(breeds, train_counts, counts, baseline_counts),
+        slices=tuple(slice_rows(config, slices, missed)),
+        confusion=Confusion(
+            breeds=tuple(breeds),
+            counts=tuple(tuple(row) for row in counts.tolist()),
+            order=confusion_order(counts),
+        ),
+        calibration=read_calibration(evaluation, model.ece if model is not None else None),
+    )

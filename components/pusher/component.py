@@ -1,0 +1,142 @@
+"""TFX's Pusher, whose version appears in the destination whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tfx import types
+from tfx.components.pusher import executor
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.proto import pusher_pb2
+from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
+from tfx.types.component_spec import ChannelParameter
+from tfx.types.standard_component_specs import (
+    EVALUATION_KEY,
+    PUSH_DESTINATION_KEY,
+    PUSHED_MODEL_KEY,
+    STATISTICS_KEY,
+)
+from tfx.utils import proto_utils
+
+from components.evaluator.results.bounds import read_bounds
+from components.evaluator.results.evaluation import read_evaluation
+from components.pusher.card import complete_card
+from foundation.versions import (
+    MODEL_CARD_FILE,
+    STATISTICS_DIR,
+    list_versions,
+    next_version,
+    read_about,
+)
+
+_INCOMING = ".incoming"  # not a number, so no model server looks into it
+
+
+class PusherExecutor(executor.Executor):
+    """Lets TFX push into a folder beside the versions, then renames it into place.
+
+    TFX copies file by file into the final folder. A model server that looks in the middle loads
+    half a model, and a killed push leaves one there for good.
+
+    What is known of the model by now goes along: the statistics of what it learned from, so that
+    the next model's data can be held against them wherever it is trained, and in its card how good
+    it is.
+    """
+
+    def Do(  # noqa: N802 - overrides TFX's name
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Pushes a blessed model, as `tfx.components.pusher.executor.Executor.Do` says."""
+        destination = pusher_pb2.PushDestination()
+        proto_utils.json_to_proto(exec_properties[PUSH_DESTINATION_KEY], destination)
+        base_path = Path(destination.filesystem.base_directory)
+        incoming = base_path / _INCOMING
+        shutil.rmtree(incoming, ignore_errors=True)  # left by a push that was killed
+        destination.filesystem.base_directory = str(incoming)
+        staged_properties = {
+            **exec_properties,
+            PUSH_DESTINATION_KEY: proto_utils.proto_to_json(destination),
+        }
+        try:
+            super().Do(input_dict, output_dict, staged_properties)
+            for staged in list_versions(incoming):
+                _add_evidence(incoming / str(staged), input_dict)
+                version = next_version(base_path)
+                os.rename(incoming / str(staged), base_path / str(version))
+                self._MarkPushed(
+                    artifact_utils.get_single_instance(output_dict[PUSHED_MODEL_KEY]),
+                    pushed_destination=str(base_path / str(version)),
+                    pushed_version=str(version),
+                )
+        finally:
+            shutil.rmtree(incoming, ignore_errors=True)
+
+
+class PusherSpec(standard_component_specs.PusherSpec):
+    """TFX's, with what is pushed along."""
+
+    INPUTS: ClassVar = {
+        **standard_component_specs.PusherSpec.INPUTS,
+        STATISTICS_KEY: ChannelParameter(type=standard_artifacts.ExampleStatistics, optional=True),
+        EVALUATION_KEY: ChannelParameter(type=standard_artifacts.ModelEvaluation, optional=True),
+    }
+
+
+class Pusher(base_component.BaseComponent):
+    """`tfx.components.Pusher` to a file system, one rename a version.
+
+    Args:
+        model: the model to push.
+        model_blessing: the Evaluator's; without it the model is pushed as it is.
+        infra_blessing: the canary's.
+        statistics: StatisticsGen's, of the examples that the model was trained and measured on.
+        evaluation: the Evaluator's figures, for the model card.
+        push_destination: the folder that the model server watches.
+    """
+
+    SPEC_CLASS = PusherSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(PusherExecutor)
+
+    def __init__(
+        self,
+        *,
+        model: types.BaseChannel,
+        model_blessing: types.BaseChannel | None = None,
+        infra_blessing: types.BaseChannel | None = None,
+        statistics: types.BaseChannel | None = None,
+        evaluation: types.BaseChannel | None = None,
+        push_destination: pusher_pb2.PushDestination,
+    ) -> None:
+        super().__init__(
+            spec=PusherSpec(
+                model=model,
+                model_blessing=model_blessing,
+                infra_blessing=infra_blessing,
+                statistics=statistics,
+                evaluation=evaluation,
+                push_destination=push_destination,
+                custom_config="null",  # as TFX writes that there is none
+                pushed_model=types.Channel(type=standard_artifacts.PushedModel),
+            )
+        )
+
+
+def _add_evidence(version_path: Path, input_dict: dict[str, list[types.Artifact]]) -> None:
+    """Completes a version that nobody looks at yet."""
+    for statistics in input_dict.get(STATISTICS_KEY) or ():
+        shutil.copytree(statistics.uri, version_path / STATISTICS_DIR)
+    card_path, breeds = version_path / MODEL_CARD_FILE, read_about(version_path).get("breeds")
+    for evaluation in input_dict.get(EVALUATION_KEY) or ():
+        if breeds and card_path.is_file():  # a model from elsewhere has no card of ours
+            # How many pictures there were to train on is in the card already.
+            facts = read_evaluation(evaluation.uri, breeds, train_counts=[0] * len(breeds))
+            card = complete_card(
+                card_path.read_text(encoding="utf-8"), facts, read_bounds(evaluation.uri)
+            )
+            card_path.write_text(card, encoding="utf-8")

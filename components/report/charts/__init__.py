@@ -1,1 +1,0 @@
-"""The report's charts: plain data for Plotly's script, which draws them in the page."""

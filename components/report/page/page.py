@@ -1,0 +1,175 @@
+"""Lays out what a report says as one HTML file that asks for nothing from anywhere."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from components.report.facts import BASELINE_NAME, ReportFacts
+from components.report.page import bars, inline
+from components.report.page import formats as numbers
+from components.report.page.breeds import draw_recalls
+from components.report.page.calibration import draw_calibration
+from components.report.page.charts import Chart
+from components.report.page.confusion import draw_confusion
+from components.report.page.data import draw_histograms, draw_splits
+from components.report.page.training import draw_training
+
+_TEMPLATES = Path(__file__).with_name("templates")
+_STYLES = ("page.css", "parts.css", "print.css")
+_SCRIPTS = ("theme.js", "matrix.js", "charts.js", "table.js", "page.js")  # in this order
+_HEADLINE_FIGURES = 3  # how many figures stand in large type below the verdict
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        id: what its address ends in; its template is `ID.html`.
+        title: its heading.
+        short: the heading in the table of contents.
+    """
+
+    id: str
+    title: str
+    short: str
+
+
+def render(facts: ReportFacts) -> str:
+    """Lays out a report.
+
+    Args:
+        facts: everything that it says.
+
+    Returns:
+        A whole HTML document, to be written as UTF-8. It names no address elsewhere, and its policy
+        forbids its scripts to ask for any.
+    """
+    charts = _draw(facts)
+    histograms = draw_histograms(facts.data.histograms)
+    histogram_names = [f"histogram_{number}" for number in range(len(histograms))]
+    charts |= dict(zip(histogram_names, histograms, strict=True))
+    scripts = [_plotly(), *(_read(name) for name in _SCRIPTS)]
+    return _environment().get_template("report.html").render(
+        facts=facts,
+        verdict=facts.verdict,
+        evaluation=facts.evaluation,
+        sections=_sections(facts),
+        charts=charts,
+        charts_json={name: chart.to_json() for name, chart in charts.items()},
+        histogram_names=histogram_names,
+        headline_figures=facts.evaluation.figures[:_HEADLINE_FIGURES],
+        baseline_name=BASELINE_NAME,
+        has_baseline=any(figure.baseline is not None for figure in facts.evaluation.figures),
+        style=Markup("\n".join(map(_read, _STYLES))),
+        plotly=Markup(scripts[0]),
+        scripts=[Markup(script) for script in scripts[1:]],
+        policy=inline.content_security_policy(scripts),
+    )  # fmt: skip
+
+
+def _sections(facts: ReportFacts) -> list[Section]:
+    """Returns the parts of the page that have something in them, in reading order."""
+    evaluation, training, data, provenance = (
+        facts.evaluation,
+        facts.training,
+        facts.data,
+        facts.provenance,
+    )
+    sections = (
+        (Section("figures", "How good it is", "How good"), evaluation.figures),
+        (
+            Section("calibration", "Whether its probabilities can be believed", "Calibration"),
+            evaluation.calibration.bins,
+        ),
+        (Section("breeds", "Good and bad at what", "Breeds"), evaluation.breeds),
+        (
+            Section("confusion", "What it takes for what", "Confusion"),
+            any(map(any, evaluation.confusion.counts)),
+        ),
+        (Section("slices", "Parts of the eval split", "Slices"), evaluation.slices),
+        (
+            Section("galleries", "Pictures, right and wrong", "Pictures"),
+            any(gallery.pictures for gallery in facts.galleries),
+        ),
+        (
+            Section("training", "How it was trained", "Training"),
+            training.epochs or training.pictures or training.network,
+        ),
+        (
+            Section("data", "What it learned from", "Data"),
+            data.splits or data.histograms or data.drifts or data.anomalies,
+        ),
+        (
+            Section("provenance", "Where it comes from, and how to do it again", "Provenance"),
+            provenance.facts
+            or provenance.artifacts
+            or provenance.configuration
+            or provenance.commands,
+        ),
+    )
+    return [section for section, contents in sections if contents]
+
+
+def _draw(facts: ReportFacts) -> dict[str, Chart]:
+    """Draws every chart but the histograms; those with nothing in them are left out."""
+    evaluation = facts.evaluation
+    charts = {
+        "calibration": draw_calibration(evaluation.calibration),
+        "recalls": draw_recalls(evaluation.breeds),
+        "confusion": draw_confusion(evaluation.confusion),
+        "splits": draw_splits(facts.data),
+        **draw_training(facts.training.epochs),
+    }
+    return {name: chart for name, chart in charts.items() if chart is not None}
+
+
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    environment.filters |= {
+        "in_figures": numbers.in_figures,
+        "counted": numbers.counted,
+        "plain": numbers.plain,
+        "between": numbers.between,
+        "signed": numbers.signed,
+        "in_words": numbers.in_words,
+        "data_address": inline.data_address,
+    }
+    environment.globals |= {
+        "against_baseline": numbers.against_baseline,
+        "bound_bar": bars.bound_bar,
+        "counted_of": numbers.counted_of,
+        "difference": numbers.difference,
+        "figure_scale": bars.figure_scale,
+        "first_frame": inline.first_frame,
+        "missed_by": numbers.missed_by,
+        "shares": bars.SHARES,
+        "size_of": inline.size_of,
+    }
+    return environment
+
+
+@functools.cache
+def _read(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _plotly() -> str:
+    """Returns Plotly's script, which the library carries with it."""
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())

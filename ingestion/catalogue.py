@@ -1,0 +1,166 @@
+"""Which classes and pictures of a source take part, and what they are called in the records."""
+
+from __future__ import annotations
+
+import difflib
+import heapq
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from foundation.errors_part import DatasetError
+from ingestion.options import ConvertOptions
+
+_WORDNET_ID = re.compile(r"^n\d{8}-")
+
+
+def readable_breed(class_name: str) -> str:
+    """Turns a folder's name into a breed's name.
+
+    Args:
+        class_name: As the source writes it, such as "n02085620-Chihuahua" or "shiba_inu".
+
+    Returns:
+        "Chihuahua", "shiba inu": without WordNet's id, underscores as spaces, on one line.
+    """
+    name = _WORDNET_ID.sub("", printable(class_name)).replace("_", " ")
+    return " ".join(unicodedata.normalize("NFC", name).split()) or printable(class_name)
+
+
+def printable(name: str) -> str:
+    """Returns a name that UTF-8 can write: undecodable bytes become U+FFFD."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The classes that take part, and the draw of their pictures."""
+
+    labels: tuple[str, ...]
+    """Readable names, sorted; the place in this tuple is the integer label."""
+    num_pictures: Counter[int]
+    """Pictures that take part, by label."""
+    _by_class_name: dict[str, int]
+    _thresholds: dict[int, int] = field(default_factory=dict)
+    _per_breed: int | None = None
+    _seed: int = 0
+
+    def label(self, class_name: str, file_name: str) -> int | None:
+        """Returns the label of a picture, or None for one that does not take part."""
+        label = self._by_class_name.get(class_name)
+        if label is not None and self._per_breed is not None:
+            draw = _draw(self._seed, class_name, file_name)
+            if draw > self._thresholds[label]:
+                return None
+        return label
+
+
+def make_catalogue(
+    names: Iterable[tuple[str, str]], options: ConvertOptions, source: str
+) -> Catalogue:
+    """Counts the pictures of each class and applies `breeds` and `per_breed`.
+
+    Args:
+        names: Class and file name of every picture.
+        options: What to take.
+        source: The source as the user named it, for messages.
+
+    Returns:
+        The catalogue.
+
+    Raises:
+        DatasetError: If there are no pictures, fewer than two classes, an unknown breed, or a
+            class with too few pictures to be split.
+    """
+    counts: Counter[str] = Counter()
+    draws: defaultdict[str, list[int]] = defaultdict(list)
+    for class_name, file_name in names:
+        counts[class_name] += 1
+        if options.per_breed is not None:
+            _keep_smallest(
+                draws[class_name], _draw(options.seed, class_name, file_name), options.per_breed
+            )
+    if not counts:
+        raise DatasetError(f"{source} holds no pictures.")
+    text = _texts(counts)
+    chosen = _choose(text, options.breeds, source)
+    if len(chosen) < 2:
+        raise DatasetError(
+            f"{source} gives one class only ({text[chosen[0]]}): a classifier needs two or more."
+        )
+    labels = tuple(sorted(text[class_name] for class_name in chosen))
+    by_class_name = {class_name: labels.index(text[class_name]) for class_name in chosen}
+    taken = Counter(
+        {
+            label: min(counts[class_name], options.per_breed or counts[class_name])
+            for class_name, label in by_class_name.items()
+        }
+    )
+    _check_enough(labels, taken, options)
+    thresholds = {
+        label: -draws[class_name][0] for class_name, label in by_class_name.items() if draws
+    }
+    return Catalogue(labels, taken, by_class_name, thresholds, options.per_breed, options.seed)
+
+
+def _texts(counts: Counter[str]) -> dict[str, str]:
+    """Returns the readable name of each class; two that would be the same keep their own names."""
+    readable = {class_name: readable_breed(class_name) for class_name in counts}
+    times = Counter(readable.values())
+    return {
+        class_name: name if times[name] == 1 else printable(class_name)
+        for class_name, name in readable.items()
+    }
+
+
+def _choose(text: dict[str, str], breeds: tuple[str, ...], source: str) -> list[str]:
+    if not breeds:
+        return sorted(text)
+    known: dict[str, str] = {}
+    for class_name, name in text.items():
+        known[_folded(name)] = known[_folded(printable(class_name))] = class_name
+    chosen = set()
+    for breed in breeds:
+        if (class_name := known.get(_folded(breed))) is None:  # type: ignore[assignment]
+            close = difflib.get_close_matches(_folded(breed), known, n=3, cutoff=0.6)
+            names = [text[known[key]] for key in close] or sorted(text.values())[:5]
+            word = "did you mean" if close else "it has, among others,"
+            raise DatasetError(
+                f"{source} has no breed {breed!r}: {word} {', '.join(dict.fromkeys(names))}"
+                f"{'?' if close else '.'}"
+            )
+        chosen.add(class_name)
+    return sorted(chosen)
+
+
+def _check_enough(labels: tuple[str, ...], taken: Counter[int], options: ConvertOptions) -> None:
+    parts = options.folds or 1
+    needed = max(options.min_train + options.min_eval, options.min_eval * parts)
+    short = [label for label in range(len(labels)) if taken[label] < needed]
+    if short:
+        examples = ", ".join(f"{labels[label]} ({taken[label]})" for label in short[:5])
+        more = f" and {len(short) - 5} more" if len(short) > 5 else ""
+        raise DatasetError(
+            f"Each class needs {needed} pictures to be split, fewer are there of {examples}{more}: "
+            "add pictures, or leave these classes out with --breeds."
+        )
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).replace("_", " ").casefold().strip()
+
+
+def _draw(seed: int, class_name: str, file_name: str) -> int:
+    key = f"{seed}\0{class_name}\0{file_name}".encode("utf-8", "surrogateescape")
+    return int.from_bytes(blake2b(key, digest_size=8).digest(), "big")
+
+
+def _keep_smallest(draws: list[int], draw: int, limit: int) -> None:
+    """Keeps the `limit` smallest draws in a heap whose first item is minus the largest of them."""
+    if len(draws) < limit:
+        heapq.heappush(draws, -draw)
+    elif draw < -draws[0]:
+        heapq.heapreplace(draws, -draw)

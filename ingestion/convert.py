@@ -1,0 +1,267 @@
+"""`dogbreed convert`: labelled pictures in, TFRecord shards out, once and before any training.
+
+Why this is not a Beam pipeline, though TFX brings Beam along: on one machine Beam's own runner
+costs more than the decoding of small pictures does, starts in seconds instead of tenths, and keeps
+the shuffle in memory. What is needed here is a pool of processes and an external sort. Sets too
+large for one machine's disk are the case for Beam; the shards written here are its input then.
+
+Example:
+    from ingestion.convert import convert
+    from ingestion.options import ConvertOptions
+
+    dataset = convert("stanford-dogs.tar", Path("data/dogs"), ConvertOptions(shorter_side_px=224))
+    print(dataset.splits["train"].num_examples)
+"""
+
+from __future__ import annotations
+
+import csv
+import errno
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from tempfile import mkdtemp
+from types import FrameType
+
+from foundation.errors_part import DatasetError
+from ingestion.catalogue import Catalogue, make_catalogue
+from ingestion.dataset import (
+    DATASET_FILE,
+    LABELS_FILE,
+    REJECTED_FILE,
+    SCHEMA_FILE,
+    Dataset,
+    SplitInfo,
+)
+from ingestion.options import ConvertOptions, Progress
+from ingestion.rejects import Rejects
+from ingestion.schema import make_schema
+from ingestion.sources.fingerprint import SourceKey
+from ingestion.sources.open_reader import TFDS_PREFIX, open_reader
+from ingestion.sources.reader import Reader, Unusable
+from ingestion.sources.stores import open_store
+from ingestion.split import check_classes, eval_step, split_by_position, split_names
+from ingestion.staging import Staging
+from ingestion.workers.external_sort import SplitTotals, write_shards
+from ingestion.workers.pool import FEW_PICTURES, WorkerPool, available_cores
+from ingestion.workers.work import Job, Task
+
+__all__ = ["ConvertOptions", "Progress", "convert"]
+
+_ProgressCallback = Callable[[Progress], None]
+
+
+def convert(
+    source: str,
+    out: Path,
+    options: ConvertOptions,
+    progress: _ProgressCallback | None = None,
+) -> Dataset:
+    """Converts a source of labelled pictures to a set of TFRecord shards.
+
+    The same source and options give the same bytes, however many processes do the work. Memory
+    does not grow with the number of pictures.
+
+    Args:
+        source: Path of a folder, .tar, .tar.gz or .zip; or "tfds:" and a name.
+        out: Folder to make: `train/`, `eval/` (or `fold-0/` and so on), labels.txt, dataset.json,
+            rejected.csv, schema.pbtxt. It appears whole at the end, or not at all.
+        options: What to take and how to write it.
+        progress: Called a few times a second at most in a small set, and once for every 32
+            pictures in a large one.
+
+    Returns:
+        What was written.
+
+    Raises:
+        DatasetError: For anything the user can put right: a source that is missing or damaged,
+            too few pictures or too many that cannot be used, a full disk, a stop by SIGTERM.
+        KeyboardInterrupt: On Ctrl-C. As with every error, nothing is left behind.
+    """
+    _check_apart(source, out)
+    with _terminated_like_interrupted(out), Staging(out, options.overwrite) as staging:
+        try:
+            # A name of its own: no worker that outlives its killed parent by a moment writes here.
+            spill_folder = Path(mkdtemp(prefix="spill-", dir=staging.folder))
+            job = Job(
+                spill_folder,
+                options.shorter_side_px,
+                options.grayscale,
+                options.seed,
+                options.eval_share,
+                options.folds,
+            )
+            with WorkerPool(job, options.workers or available_cores()) as pool:
+                dataset = _convert_into(
+                    staging.folder, spill_folder, source, options, pool, progress or _say_nothing
+                )
+            staging.commit()
+        except OSError as error:
+            raise _explained(error, out) from error
+    return dataset.model_copy(update={"path": out})
+
+
+def _convert_into(
+    folder: Path,
+    spill_folder: Path,
+    source: str,
+    options: ConvertOptions,
+    pool: WorkerPool,
+    progress: _ProgressCallback,
+) -> Dataset:
+    if _is_large(source):
+        pool.start()  # before the first report, which may start the thread of a display
+    progress(Progress("Listing pictures", 0, None, 0))
+    source_key = SourceKey(source, options)
+    listing_file = folder / "listing"
+    reader = open_reader(source, options, listing_file, source_key.add)
+    catalogue = make_catalogue(reader.names(), options, source)
+    labels = catalogue.labels
+    splits = split_names(options)
+    totals = tuple(SplitTotals(Counter()) for _ in splits)
+    rejects = _fill(pool, totals, reader, catalogue, options, progress)
+    check_classes(labels, tuple(total.examples for total in totals), options)
+    num_pictures = sum(total.num_examples for total in totals)
+    written = write_shards(
+        spill_folder,
+        [folder / split for split in splits],
+        totals,
+        labels,
+        options.shard_size,
+        lambda done: progress(Progress("Writing shards", done, num_pictures, len(rejects.reasons))),
+    )
+    spill_folder.rmdir()
+    listing_file.unlink(missing_ok=True)
+    dataset = Dataset(
+        source=source,
+        layout=reader.layout,
+        labels=labels,
+        splits={
+            split: SplitInfo(
+                num_examples=total.num_examples,
+                num_shards=num_shards,
+                examples_per_class={
+                    name: total.examples[label] for label, name in enumerate(labels)
+                },
+            )
+            for split, total, num_shards in zip(splits, totals, written.num_shards, strict=True)
+        },
+        num_rejected=len(rejects.reasons),
+        num_duplicates=written.copies.num_duplicates,
+        num_contradictory=written.copies.num_contradictory,
+        num_across_splits=written.copies.num_across_splits,
+        shorter_side_px=options.shorter_side_px,
+        fingerprint=written.fingerprint,
+        source_fingerprint=source_key.hexdigest(),
+        options=options.recorded(),
+    )
+    (folder / LABELS_FILE).write_text("".join(f"{name}\n" for name in labels), encoding="utf-8")
+    (folder / SCHEMA_FILE).write_text(make_schema(labels), encoding="utf-8")
+    with (folder / REJECTED_FILE).open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("file", "reason"))
+        table.writerows(rejects.rows())
+    # Last, because a folder without it is no set.
+    (folder / DATASET_FILE).write_text(dataset.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return dataset
+
+
+def _fill(
+    pool: WorkerPool,
+    totals: tuple[SplitTotals, ...],
+    reader: Reader,
+    catalogue: Catalogue,
+    options: ConvertOptions,
+    progress: _ProgressCallback,
+) -> Rejects:
+    """Converts every picture into the spill files, and counts."""
+    total = catalogue.num_pictures.total()
+    rejects = Rejects(total, options.max_rejected_share)
+    done = 0
+    for result in pool.convert(_tasks(reader, catalogue, options, rejects), total):
+        for split, label, num_bytes in result.converted:
+            totals[split].examples[label] += 1
+            totals[split].num_bytes += num_bytes
+        for file_name, reason in result.rejected:
+            rejects.add(file_name, reason)
+        done += len(result.converted) + len(result.rejected)
+        progress(Progress("Converting pictures", done, total, len(rejects.reasons)))
+    return rejects
+
+
+def _tasks(
+    reader: Reader, catalogue: Catalogue, options: ConvertOptions, rejects: Rejects
+) -> Iterator[Task]:
+    """Turns the pictures that take part into tasks, counting positions for the split every-5th."""
+    by_position = options.split == "every-5th"
+    step = eval_step(options)
+    positions: Counter[int] = Counter()
+    for picture in reader.pictures():
+        if isinstance(picture, Unusable):
+            rejects.add(picture.file_name, picture.reason)
+            continue
+        label = catalogue.label(picture.class_name, picture.file_name)
+        if label is None:
+            continue
+        split = split_by_position(positions[label], step) if by_position else None
+        positions[label] += 1
+        yield Task(label, catalogue.labels[label], picture.file_name, picture.content, split)
+
+
+def _check_apart(source: str, out: Path) -> None:
+    if source.startswith(TFDS_PREFIX):
+        return
+    pictures, made = Path(source).resolve(), out.resolve()
+    if made == pictures or pictures in made.parents:
+        raise DatasetError(f"{out} lies inside the source {source}: name a folder elsewhere.")
+    if made in pictures.parents:
+        raise DatasetError(f"{source} lies inside the destination {out}: name another folder.")
+
+
+def _is_large(source: str) -> bool:
+    """Returns whether worker processes will be needed, from the first few files."""
+    if source.startswith(TFDS_PREFIX):
+        return True
+    files = islice(open_store(Path(source)).walk(), FEW_PICTURES + 1)
+    return sum(1 for _ in files) > FEW_PICTURES
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived. Not an Exception, so that nothing on the way takes it for its own."""
+
+
+@contextmanager
+def _terminated_like_interrupted(out: Path) -> Iterator[None]:
+    """Makes SIGTERM clean up like Ctrl-C does, where signals can be handled at all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except _Terminated:
+        raise DatasetError(f"Stopped by SIGTERM: nothing was written to {out}.") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _explained(error: OSError, out: Path) -> DatasetError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DatasetError(
+            f"The disk of {out} is full: a conversion needs up to twice the size of its result; "
+            "free some room, or lower --shorter-side."
+        )
+    where = error.filename or out
+    return DatasetError(f"{where} cannot be read or written: {error.strerror or error}.")
+
+
+def _say_nothing(progress: Progress) -> None:
+    pass

@@ -1,0 +1,121 @@
+"""`dataset.json`: what a converted set holds, for people and for the pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from foundation.errors_part import DatasetError
+
+DATASET_FILE = "dataset.json"
+LABELS_FILE = "labels.txt"
+REJECTED_FILE = "rejected.csv"
+SCHEMA_FILE = "schema.pbtxt"
+FORMAT_VERSION = 1
+"""Raised whenever the same input would give other records, so that old copies are not reused."""
+
+
+class SplitInfo(BaseModel):
+    """One folder of shards."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    num_examples: int
+    """Number of examples in all shards."""
+    num_shards: int
+    """Number of files."""
+    examples_per_class: dict[str, int]
+    """Number of examples by readable name of the class."""
+
+
+class Dataset(BaseModel):
+    """A converted set."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    format_version: int = FORMAT_VERSION
+    """Version of the records' content."""
+    source: str
+    """The source as the user named it."""
+    layout: str
+    """The layout that was recognised, or "tfds"."""
+    labels: tuple[str, ...]
+    """Readable names of the classes, sorted; the place is the integer label."""
+    splits: dict[str, SplitInfo]
+    """By folder: "train" and "eval", or "fold-0" and so on."""
+    num_rejected: int
+    """Pictures that could not be used; rejected.csv says why."""
+    num_duplicates: int
+    """Pictures that another one equals byte for byte, not counting the first of each."""
+    num_contradictory: int
+    """Pictures that equal one of another class."""
+    num_across_splits: int
+    """Pictures that equal one of another split; always 0 when split by content-hash."""
+    shorter_side_px: int
+    """No picture's shorter side is longer."""
+    fingerprint: str
+    """SHA-256 over the labels and all shards: two sets with the same one are the same."""
+    source_fingerprint: str
+    """What `source_fingerprint.source_fingerprint` said when the set was made."""
+    options: dict[str, Any]
+    """Every option that decides the result."""
+    path: Path = Field(default=Path(), exclude=True)
+    """Where the set was loaded from; not recorded."""
+
+    def shards(self, split: str) -> list[Path]:
+        """Returns the shards of a split, in order.
+
+        Args:
+            split: One of `splits`.
+        """
+        num_shards = self.splits[split].num_shards
+        return [
+            self.path / split / f"data-{index:05}-of-{num_shards:05}.tfrecord"
+            for index in range(num_shards)
+        ]
+
+
+def load_dataset(path: Path) -> Dataset:
+    """Reads what a conversion left.
+
+    Args:
+        path: Folder of the converted set.
+
+    Returns:
+        The description, with `path` set.
+
+    Raises:
+        DatasetError: If the folder holds no converted set, a damaged one, or one of another
+            version.
+    """
+    file = path / DATASET_FILE
+    try:
+        dataset = Dataset.model_validate_json(file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise DatasetError(
+            f"{path} holds no converted set ({DATASET_FILE} is missing): make it with "
+            "`dogbreed convert`."
+        ) from None
+    except OSError as error:
+        raise DatasetError(f"{file} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        raise DatasetError(
+            f"{file} is damaged or of another version ({error.error_count()} problems): convert "
+            "the pictures again."
+        ) from error
+    if dataset.format_version != FORMAT_VERSION:
+        raise DatasetError(
+            f"{path} was made by another version of dogbreed (format {dataset.format_version}, "
+            f"expected {FORMAT_VERSION}): convert the pictures again."
+        )
+    dataset = dataset.model_copy(update={"path": path})
+    for split in dataset.splits:
+        missing = [shard.name for shard in dataset.shards(split) if not shard.is_file()]
+        if missing:
+            raise DatasetError(
+                f"{path / split} lacks {missing[0]}: it was not copied whole; copy it or convert "
+                "the pictures again."
+            )
+    return dataset

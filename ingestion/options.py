@@ -1,0 +1,123 @@
+"""What a conversion can be told, and what it reports while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from foundation.errors_part import DatasetError
+
+LayoutName = Literal["auto", "folders", "prefix", "csv", "idx", "numbered"]
+SplitName = Literal["content-hash", "every-5th"]
+
+_FLAGS = {"max_rejected_share": "--max-rejected", "shorter_side_px": "--shorter-side"}
+"""Options whose flag is shorter than the field, which names its unit."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One report of a running conversion."""
+
+    stage: str
+    """What is being done, for display, such as "Converting pictures"."""
+    done: int
+    """Pictures dealt with in this stage so far."""
+    total: int | None
+    """Pictures in this stage, or None where that is not known in advance."""
+    rejected: int
+    """Pictures that could not be used so far."""
+
+
+class ConvertOptions(BaseModel):
+    """Everything that decides what a conversion writes.
+
+    Raises:
+        pydantic.ValidationError: For unknown names and values out of range. `checked` says the
+            same in one sentence.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    layout: LayoutName = "auto"
+    """How the source tells a picture's class: "folders" (a folder per class), "prefix" (file name
+    up to its last underscore), "csv" (a table of id and label), "idx" (MNIST's files), "numbered"
+    (numbered in class order), or "auto" to recognise it. Ignored for a `tfds:` source."""
+    breeds: tuple[str, ...] = ()
+    """Only these classes, by readable name or folder name, in any case. Empty means all."""
+    per_breed: int | None = Field(default=None, ge=1)
+    """At most this many pictures a class, drawn at random by `seed`. None means all."""
+    split: SplitName = "content-hash"
+    """How pictures are shared between training and evaluation. "content-hash": by the bytes of the
+    picture, so that copies stay together and adding pictures moves none. "every-5th": every n-th
+    picture of each class in the order of the source, n being 1 / eval_share, rounded."""
+    eval_share: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the pictures that is kept for evaluation, in (0, 1)."""
+    folds: int | None = Field(default=None, ge=2, le=10)
+    """Write this many folds for cross-validation, 2 to 10, in place of train and eval."""
+    shorter_side_px: int = Field(default=256, ge=8, le=8192)
+    """Pictures are scaled down, never up, until their shorter side has this many pixels."""
+    grayscale: bool = False
+    """Store one grey channel in place of three colours."""
+    shard_size: int | None = Field(default=None, ge=1)
+    """Examples in each shard but the last. None means shards of about 100 MB."""
+    seed: int = Field(default=0, ge=0)
+    """Decides the order of the records, the content-hash split and the draw of `per_breed`."""
+    max_rejected_share: float = Field(default=0.05, ge=0, le=1)
+    """The conversion stops when more than this share of the pictures cannot be used."""
+    min_train: int = Field(default=1, ge=0)
+    """Fewest pictures that each class must have for training."""
+    min_eval: int = Field(default=1, ge=0)
+    """Fewest pictures that each class must have for evaluation (with folds: in every fold)."""
+    pictures_per_class: int = Field(default=80, ge=1)
+    """Pictures in each class of a "numbered" source; Oxford flowers-17 has 80."""
+    workers: int | None = Field(default=None, ge=1)
+    """Processes that decode pictures. None means one for each core."""
+    overwrite: bool = False
+    """Replace an earlier conversion at the destination."""
+
+    @model_validator(mode="after")
+    def _reject_contradictions(self) -> ConvertOptions:
+        if self.split == "every-5th" and self.folds is not None:
+            raise ValueError("folds are made by content-hash: drop --folds or --split every-5th")
+        if self.split == "every-5th" and self.eval_share > 0.5:
+            raise ValueError(
+                f"every-5th takes every n-th picture, so an eval share of {self.eval_share:g} "
+                "is more than it can give: use at most 0.5, or --split content-hash"
+            )
+        return self
+
+    @classmethod
+    def checked(cls, **values: Any) -> ConvertOptions:
+        """Builds the options from what a user typed.
+
+        Args:
+            **values: Field names and their values, as for the constructor.
+
+        Returns:
+            The options.
+
+        Raises:
+            DatasetError: One sentence that names every wrong option.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            problems = []
+            for problem in error.errors():
+                field = ".".join(map(str, problem["loc"]))
+                option = _FLAGS.get(field, "--" + field.replace("_", "-"))
+                message = problem["msg"].removeprefix("Value error, ")
+                if not problem["loc"]:
+                    problems.append(message)
+                    continue
+                problems.append(f"{option}: {message} (received {problem['input']!r})")
+            raise DatasetError("; ".join(problems)) from None
+
+    def recorded(self) -> dict[str, Any]:
+        """Returns the options that decide the result, for dataset.json and fingerprints.
+
+        How many processes did the work, and whether something was replaced, change nothing in it.
+        """
+        return self.model_dump(mode="json", exclude={"workers", "overwrite"})

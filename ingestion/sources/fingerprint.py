@@ -1,0 +1,69 @@
+"""A cheap key that tells whether a source, and what is wanted of it, are still the same."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+from foundation.errors_part import DatasetError
+from ingestion.dataset import FORMAT_VERSION
+from ingestion.options import ConvertOptions
+from ingestion.sources.open_reader import TFDS_PREFIX
+from ingestion.sources.stores import Entry, open_store
+
+
+class SourceKey:
+    """The key of a source, made while something else walks over its files.
+
+    Args:
+        source: Path of a folder or archive, or "tfds:" and a name.
+        options: Every option that decides the result is part of the key.
+
+    Raises:
+        DatasetError: If the source does not exist or cannot be read.
+    """
+
+    def __init__(self, source: str, options: ConvertOptions) -> None:
+        described = json.dumps([FORMAT_VERSION, options.recorded()], sort_keys=True)
+        self._hash = sha256(described.encode())
+        path = Path(source)
+        if source.startswith(TFDS_PREFIX):
+            self._hash.update(source.encode())
+        elif path.is_file():
+            try:
+                status = path.stat()
+            except OSError as error:
+                raise DatasetError(f"{source} cannot be read: {error.strerror}.") from error
+            self._hash.update(f"{status.st_size} {status.st_mtime_ns}".encode())
+
+    def add(self, entry: Entry) -> None:
+        """Takes the next file of a folder into account; an archive counts as one."""
+        if entry.changed_ns is not None:
+            line = f"{entry.path}\0{entry.num_bytes} {entry.changed_ns}\n"
+            self._hash.update(line.encode("utf-8", "surrogateescape"))
+
+    def hexdigest(self) -> str:
+        """Returns the key as 64 hexadecimal digits."""
+        return self._hash.hexdigest()
+
+
+def source_fingerprint(source: str, options: ConvertOptions) -> str:
+    """Hashes names, sizes and times of change, never the pictures themselves.
+
+    Args:
+        source: Path of a folder or archive, or "tfds:" and a name.
+        options: Every option that decides the result is part of the key.
+
+    Returns:
+        64 hexadecimal digits. They do not depend on where the source lies.
+
+    Raises:
+        DatasetError: If the source does not exist, cannot be read, or is no folder or archive.
+    """
+    key = SourceKey(source, options)
+    path = Path(source)
+    if not source.startswith(TFDS_PREFIX) and not path.is_file():
+        for entry in open_store(path).walk():
+            key.add(entry)
+    return key.hexdigest()

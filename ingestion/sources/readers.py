@@ -1,0 +1,61 @@
+"""Reader of the layouts in which each picture is a file and its path tells the class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ingestion.sources.layouts import Layout
+from ingestion.sources.listing import Listing
+from ingestion.sources.reader import Picture, Unusable
+from ingestion.sources.span import Span
+
+MAX_FILE_BYTES = 256 << 20
+"""Larger files are no photographs (a video, a disk image), and would not fit a worker's memory."""
+
+
+class PathReader:
+    """Pictures of a folder or archive, in the order in which it lists them.
+
+    Args:
+        listing: The files, already spooled.
+        layout: How to tell the class of each.
+    """
+
+    def __init__(self, listing: Listing, layout: Layout) -> None:
+        self._listing = listing
+        self._layout = layout
+
+    @property
+    def layout(self) -> str:
+        """See `reader.Reader`."""
+        return self._layout.name
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """See `reader.Reader`."""
+        for path in self._listing.paths():
+            place = self._layout.place(path)
+            if place and not place.problem:
+                yield place.class_name, place.file_name
+
+    def pictures(self) -> Iterator[Picture | Unusable]:
+        """See `reader.Reader`. Rows of a table that name no picture come last."""
+        table = self._layout.table
+        rows_left = set(table.labels) if table else set()
+        for entry in self._listing.entries():
+            place = self._layout.place(entry.path)
+            if place is None:
+                continue
+            if place.problem:
+                yield Unusable(place.file_name, place.problem)
+                continue
+            if table and (row := table.find(entry.path)):
+                rows_left.discard(row[0])
+            if entry.num_bytes > MAX_FILE_BYTES:
+                megabytes = f"{entry.num_bytes / 1e6:,.0f} MB"
+                yield Unusable(place.file_name, f"the file is too large for a picture: {megabytes}")
+                continue
+            content = entry.content if isinstance(entry.content, Span) else entry.read()
+            yield Picture(place.class_name, place.file_name, content)
+        if table:
+            for row_id in sorted(rows_left):
+                yield Unusable(row_id, f"{table.path} lists it, but there is no such picture")

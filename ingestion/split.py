@@ -1,0 +1,116 @@
+"""Which pictures are kept for evaluation, and the order of all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from foundation.errors_part import DatasetError
+
+if TYPE_CHECKING:  # workers import this module, and need not wait for pydantic
+    from ingestion.options import ConvertOptions
+
+TRAIN, EVAL = 0, 1
+_ENOUGH_OF_SHARE = 0.9  # source system 1 asks for 18 % where every 5th picture is kept
+
+
+def split_names(options: ConvertOptions) -> tuple[str, ...]:
+    """Returns the names of the folders to write; a split's number is its place among them."""
+    if options.folds is not None:
+        return tuple(f"fold-{index}" for index in range(options.folds))
+    return ("train", "eval")
+
+
+def eval_step(options: ConvertOptions) -> int:
+    """Returns n for the split that keeps every n-th picture of a class for evaluation."""
+    return max(2, round(1 / options.eval_share))
+
+
+def split_by_position(position: int, step: int) -> int:
+    """Returns the split of the picture at a position of its class, counted from 0.
+
+    The first of each `step` pictures is kept for evaluation, so that even a small class has one.
+    """
+    return EVAL if position % step == 0 else TRAIN
+
+
+def split_by_content(digest: bytes, seed: int, eval_share: float, folds: int | None) -> int:
+    """Returns the split of a picture by its content alone.
+
+    Copies of one picture thus never end on both sides, and adding pictures moves none.
+
+    Args:
+        digest: Hash of the picture's bytes.
+        seed: Gives another split for the same pictures.
+        eval_share: Share of the pictures to keep for evaluation, in (0, 1).
+        folds: Number of folds, or None for train and eval.
+    """
+    # A uniform number in [0, 1), as exact as a float can hold.
+    place = int.from_bytes(_keyed(digest, seed, b"split")[:6], "big") / (1 << 48)
+    if folds is not None:
+        return int(place * folds)
+    return EVAL if place < eval_share else TRAIN
+
+
+def order_key(digest: bytes, seed: int) -> bytes:
+    """Returns 16 bytes by which pictures are sorted: a shuffle that depends on nothing else."""
+    return _keyed(digest, seed, b"order")
+
+
+def check_classes(
+    labels: tuple[str, ...],
+    examples: tuple[Counter[int], ...],
+    options: ConvertOptions,
+) -> None:
+    """Checks that every class has enough pictures on each side.
+
+    Args:
+        labels: Readable names of the classes.
+        examples: For each split, the number of pictures by label.
+        options: `min_train`, `min_eval` and the way of splitting.
+
+    Raises:
+        DatasetError: One sentence with the classes that have too few, and what to do.
+    """
+    problems = [
+        problem
+        for label, name in enumerate(labels)
+        if (problem := _problem(name, [counts[label] for counts in examples], options))
+    ]
+    if problems:
+        more = f" and {len(problems) - 3} more classes" if len(problems) > 3 else ""
+        advice = (
+            "add pictures, lower --min-train or --min-eval, or leave the class out with --breeds"
+            if options.split == "every-5th"
+            else "add pictures, try another --seed, or take --split every-5th"
+        )
+        raise DatasetError(f"{'; '.join(problems[:3])}{more}: {advice}.")
+
+
+def _problem(name: str, counts: list[int], options: ConvertOptions) -> str:
+    total = sum(counts)
+    parts = list(enumerate(counts)) if options.folds else [(EVAL, counts[EVAL])]
+    for index, num_eval in parts:
+        side = f"in fold-{index}" if options.folds else "for evaluation"
+        if num_eval < options.min_eval:
+            return (
+                f"{name} has {num_eval} of {total} pictures {side}, fewer than {options.min_eval}"
+            )
+        if total - num_eval < options.min_train:
+            return (
+                f"{name} has {total - num_eval} of {total} pictures for training, "
+                f"fewer than {options.min_train}"
+            )
+    if options.split == "every-5th":
+        step = eval_step(options)
+        if total >= step and counts[EVAL] < _ENOUGH_OF_SHARE * total / step:
+            return (
+                f"{name} has {counts[EVAL]} of {total} pictures for evaluation "
+                f"({counts[EVAL] / total:.0%}), too far below {1 / step:.0%}"
+            )
+    return ""
+
+
+def _keyed(digest: bytes, seed: int, purpose: bytes) -> bytes:
+    return blake2b(digest, digest_size=16, key=b"%s/%d" % (purpose, seed)).digest()

@@ -1,0 +1,1 @@
+"""Converts pictures on all cores, and sorts the records on disk."""

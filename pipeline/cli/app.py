@@ -1,0 +1,63 @@
+"""The application that every command joins, its exit codes, and how errors end a command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+
+import typer
+from rich.console import Console
+
+from foundation.errors import UserError
+from foundation.errors_part import DatasetError
+
+
+class ExitCode(IntEnum):
+    """How a command ended, for scripts."""
+
+    FAILED = 1
+    NOT_BLESSED = 3
+    INTERRUPTED = 130
+
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="""From a folder of labelled dog pictures to a model that answers.
+
+    Start with [bold]dogbreed run[/]: it draws sample pictures, trains on them and pushes a model.
+    [bold]dogbreed run --data PATH[/] does the same with pictures of yours.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not pushed because a bound was missed,
+    130 interrupted.""",
+)
+
+
+@contextmanager
+def clear_errors(after_interrupt: str) -> Iterator[None]:
+    """Ends the command with one clear line where the user can put things right."""
+    try:
+        yield
+    except (UserError, DatasetError) as error:
+        _complain(f"[bold red]Error:[/] {_escaped(str(error))}")
+        raise typer.Exit(ExitCode.FAILED) from None
+    except OSError as error:  # a disk that is full or gone, wherever that shows first
+        where = f": {error.filename}" if error.filename else ""
+        _complain(f"[bold red]Error:[/] {_escaped(f'{error.strerror or error}{where}')}")
+        raise typer.Exit(ExitCode.FAILED) from None
+    except KeyboardInterrupt:
+        _complain(f"[bold red]Interrupted.[/] {_escaped(after_interrupt)}")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def _complain(markup: str) -> None:
+    Console(stderr=True, highlight=False).print(markup, soft_wrap=True)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

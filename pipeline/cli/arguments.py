@@ -1,0 +1,71 @@
+"""Options that several commands share, and the configuration they come to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="PATH",
+        help="Folder or archive of pictures, or records that 'dogbreed convert' wrote. "
+        "Default: the built-in sample.",
+    ),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Configuration in YAML, such as configs/stanford-dogs.yaml.",
+    ),
+]
+RunSettingsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override one setting, as for 'dogbreed run': name=NAME or root=FOLDER.",
+    ),
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option("--root", metavar="FOLDER", help="The run's folder, whatever is configured."),
+]
+FreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Run every node, even if nothing has changed.")
+]
+
+_LONGEST_SLUG = 50  # characters; leaves room within what a pipeline's name may have
+
+
+def overrides_of(
+    data: str | None, config: Path | None, settings: Sequence[str], *, fresh: bool
+) -> list[str]:
+    """Returns what the options come to, as overrides for `pipeline.config.load.load_config`.
+
+    Args:
+        data: the source of the pictures; without a configuration, it names the run too.
+        config: the configuration's file.
+        settings: overrides as typed.
+        fresh: whether nothing is to be reused.
+    """
+    overrides = list(settings)
+    if data is not None and config is None:
+        overrides.insert(0, f"name='{_name_for(data)}'")  # quoted: a folder may be called no
+    if fresh:
+        overrides.append("cache=false")
+    return overrides
+
+
+def _name_for(source: str) -> str:
+    """Makes a pipeline name of a source, so that other pictures get a folder of their own."""
+    stem = Path(source).name.split(".")[0] if not source.startswith("tfds:") else source[5:]
+    slug = re.sub(r"[^a-z0-9]+", "-", stem.lower())[:_LONGEST_SLUG].strip("-")
+    return slug if slug[:1].isalpha() else f"data-{slug}".rstrip("-")

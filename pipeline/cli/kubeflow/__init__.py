@@ -1,0 +1,1 @@
+"""Commands that compile, rehearse and submit the pipeline."""

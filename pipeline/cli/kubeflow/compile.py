@@ -1,0 +1,83 @@
+"""`dogbreed compile`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from pipeline.cli.app import ExitCode, app, clear_errors
+from pipeline.cli.arguments import ConfigOption
+
+if TYPE_CHECKING:
+    from pipeline.config.config import Config
+    from pipeline.kubeflow.package import Package
+
+
+@app.command(name="compile")
+def compile_(
+    checked: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="With --check: a package that is there already."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE.yaml", help="Where to write the package.")
+    ] = Path("pipeline.yaml"),
+    config: ConfigOption = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Override one setting, such as kubeflow.image=NAME; may be repeated. "
+            "'dogbreed settings' lists all.",
+        ),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Write nothing: say what open-source Kubeflow Pipelines would refuse in FILE, or "
+            "in what would be compiled. Exit code 1 if there is anything.",
+        ),
+    ] = False,
+) -> None:
+    """Write the pipeline as Kubeflow Pipelines takes it: one file, to be uploaded or rehearsed."""
+    with clear_errors("Nothing was written."):
+        from foundation.errors import UserError
+        from pipeline.config.load import load_config
+        from pipeline.kubeflow.check import check_package
+        from pipeline.kubeflow.package import load_package, write_package
+
+        if checked is not None and not check:
+            raise UserError(f"{checked} is read with --check alone; -o says where to write.")
+        if checked is not None:
+            package = load_package(checked)
+        else:
+            package = _compiled(load_config(config, settings or []))
+        console = Console()
+        findings = check_package(package)
+        for finding in findings:
+            console.print(str(finding), style="red", markup=False, highlight=False, soft_wrap=True)
+        if findings:
+            raise typer.Exit(ExitCode.FAILED)
+        if check:
+            console.print(f"{package.name}: nothing that Kubeflow Pipelines would refuse.")
+            return
+        write_package(package, out)
+        tasks = package.pipeline["root"]["dag"]["tasks"]
+        console.print(
+            f"{out}: {len(tasks)} steps, {len(package.parameters)} parameters.", soft_wrap=True
+        )
+
+
+def _compiled(config: Config) -> Package:
+    from pipeline.local.log import output_to_log
+
+    with output_to_log(Path(os.devnull)):  # TensorFlow and TFX say a lot when they are imported
+        from pipeline.kubeflow.compile import compile_package
+
+        return compile_package(config)

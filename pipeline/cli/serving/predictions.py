@@ -1,0 +1,155 @@
+"""Writes predictions as they come: a table for people, JSON or CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Protocol
+
+from rich.bar import Bar
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ingestion.catalogue import printable
+from serving.client.prediction import Guess, Prediction
+from serving.client.source import Source
+
+_WIDTH_IN_FILE = 120  # columns beside the pictures' names, where no terminal sets a width
+_BAR_WIDTH = 12
+_BREED_WIDTH = 22
+_SHORTEST_FILE, _LONGEST_FILE_SHARE = 4, 0.35
+
+
+class PredictionWriter(Protocol):
+    """Where predictions go."""
+
+    console: Console
+
+    def write(self, prediction: Prediction) -> None:
+        """Writes one, in full."""
+        ...
+
+
+def writer_for(format_name: str, top: int, sources: Sequence[Source]) -> PredictionWriter:
+    """Returns a writer to standard output.
+
+    Args:
+        format_name: "table", "json" or "csv".
+        top: breeds a picture.
+        sources: the pictures that will come; their names decide about the width of a column.
+    """
+    console = Console()
+    if format_name == "json":
+        return _JsonWriter(console)
+    if format_name == "csv":
+        return _CsvWriter(console, top)
+    return _TableWriter(console, [printable(source.name) for source in sources])
+
+
+class _JsonWriter:
+    """JSON Lines: one object for each picture."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def write(self, prediction: Prediction) -> None:
+        entry: dict[str, object] = {"file": printable(prediction.name)}
+        if prediction.error is None:
+            entry["predictions"] = [
+                {"breed": guess.breed, "probability": _rounded(guess)}
+                for guess in prediction.guesses
+            ]
+            entry["model_version"] = prediction.version
+            entry["latency_ms"] = round(prediction.latency_ms or 0, 1)
+        else:
+            entry["error"] = prediction.error
+        _print_line(self.console, json.dumps(entry, ensure_ascii=False))
+
+
+class _CsvWriter:
+    """A row for each picture, a pair of columns for each breed."""
+
+    def __init__(self, console: Console, top: int) -> None:
+        self.console = console
+        self._top = top
+        guesses = [
+            f"{name}_{rank}" for rank in range(1, top + 1) for name in ("breed", "probability")
+        ]
+        self._write_row(["file", *guesses, "model_version", "latency_ms", "error"])
+
+    def write(self, prediction: Prediction) -> None:
+        cells: list[object] = []
+        for guess in prediction.guesses[: self._top]:
+            cells += [guess.breed, _rounded(guess)]
+        cells += [""] * (2 * self._top - len(cells))
+        latency = "" if prediction.latency_ms is None else round(prediction.latency_ms, 1)
+        version = "" if prediction.version is None else prediction.version
+        name = printable(prediction.name)
+        self._write_row([name, *cells, version, latency, prediction.error or ""])
+
+    def _write_row(self, cells: Sequence[object]) -> None:
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(cells)
+        _print_line(self.console, line.getvalue())
+
+
+class _TableWriter:
+    """Rows of one table, printed one by one: widths are settled before the first is known."""
+
+    def __init__(self, console: Console, names: Sequence[str]) -> None:
+        self.console = console
+        self._name_width = max((_SHORTEST_FILE, *(cell_len(name) for name in names)))
+        if console.is_terminal:
+            widest = int(console.width * _LONGEST_FILE_SHARE)
+            self._name_width = min(self._name_width, widest)
+        else:
+            console.width = self._name_width + _WIDTH_IN_FILE
+        self._is_empty = True
+
+    def write(self, prediction: Prediction) -> None:
+        if self._is_empty:
+            heading = self._row("File", "Breed", "", "", "Then")
+            heading.style = "bold"
+            self.console.print(heading)
+            self._is_empty = False
+        name = Text(printable(prediction.name), overflow="fold")
+        if prediction.error is not None:
+            row = Table.grid(padding=(0, 2))
+            row.add_column(width=self._name_width)
+            row.add_column()
+            row.add_row(name, Text(prediction.error, "red"))
+        else:
+            best, *others = prediction.guesses
+            row = self._row(
+                name,
+                Text(best.breed, "bold"),
+                Bar(1.0, 0.0, best.probability, width=_BAR_WIDTH, color="green"),
+                f"{best.probability:.1%}",
+                Text(
+                    ", ".join(f"{guess.breed} {guess.probability:.1%}" for guess in others), "dim"
+                ),
+            )
+        self.console.print(row)
+
+    def _row(self, *cells: RenderableType) -> Table:
+        row = Table.grid(padding=(0, 2))
+        row.add_column(width=self._name_width)
+        row.add_column(width=min(_BREED_WIDTH, self.console.width // 4), overflow="fold")
+        row.add_column(width=_BAR_WIDTH)
+        row.add_column(width=6, justify="right")
+        row.add_column(overflow="fold")
+        row.add_row(*cells)
+        return row
+
+
+def _print_line(console: Console, line: str) -> None:
+    console.print(Text(line), soft_wrap=True)
+
+
+def _rounded(guess: Guess) -> float:
+    """Returns a probability with as many digits as a 32-bit number has."""
+    return float(f"{guess.probability:.7g}")

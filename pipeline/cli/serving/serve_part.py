@@ -1,0 +1,69 @@
+"""Starts a model server on what was pushed: TensorFlow Serving's if installed, else ours."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from foundation.errors import UserError
+from foundation.versions import newest_version
+from pipeline.history.newest_pushed import newest_pushed
+from serving.client.options import DEFAULT_MODEL
+
+_TENSORFLOW_SERVING = "tensorflow_model_server"
+_CONFIGS = Path(__file__).parents[3] / "serving" / "config"
+
+
+def serve(flags: Sequence[str], base_path: Path | None, console: Console) -> None:
+    """Replaces this process by a model server.
+
+    Args:
+        flags: of `tensorflow_model_server`; they come before the defaults chosen here.
+        base_path: folder of the versions; None chooses the newest run's.
+        console: where it is told what is served.
+
+    Raises:
+        UserError: nothing was pushed yet.
+    """
+    given = {flag.split("=", 1)[0].lstrip("-") for flag in flags if flag.startswith("-")}
+    chosen = list(flags)
+    if not given & {"model_config_file", "model_base_path", "help", "version"}:
+        base_path = _pushed_to(base_path)
+        chosen.append(f"--model_base_path={base_path}")
+        if "model_name" not in given:
+            chosen.append(f"--model_name={DEFAULT_MODEL}")
+        console.print(f"Serving {base_path}", highlight=False, soft_wrap=True)
+    chosen += [f"--{name}={value}" for name, value in _defaults(given).items() if name not in given]
+    program = shutil.which(_TENSORFLOW_SERVING)
+    command = [program] if program else [sys.executable, "-m", "serving.model_server"]
+    sys.stdout.flush()
+    os.execv(command[0], [*command, *chosen])
+
+
+def _defaults(given: set[str]) -> dict[str, str]:
+    defaults = {"port": "8500", "rest_api_port": "8501"}
+    if "enable_batching" not in given:
+        defaults["enable_batching"] = "true"
+        defaults["batching_parameters_file"] = str(_CONFIGS / "batching.config")
+    defaults["monitoring_config_file"] = str(_CONFIGS / "monitoring.config")
+    return defaults
+
+
+def _pushed_to(base_path: Path | None) -> Path:
+    if base_path is None:
+        version = newest_pushed()
+        if version is None:
+            raise UserError(
+                "Nothing was pushed below runs/ yet. 'dogbreed run' pushes a model; name the "
+                "folder of another run with --root, or a folder of versions with "
+                "--model_base_path=FOLDER."
+            )
+        return version.parent
+    if newest_version(base_path) is None:
+        raise UserError(f"{base_path} holds no version of a model: nothing was pushed there yet.")
+    return base_path

@@ -1,0 +1,1 @@
+"""Commands that train: `run`, `compare`, and what they can be told."""

@@ -1,0 +1,1 @@
+"""The configuration: one typed object, read from YAML and `--set`."""

@@ -1,0 +1,142 @@
+"""The configuration of a whole run: one typed object, read from YAML and `--set`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from ingestion.options import ConvertOptions
+from pipeline.config.kubeflow import KubeflowConfig
+from trainer.preprocessing.image import Settings, TransformConfig
+from trainer.training.config import TrainerConfig
+from trainer.tuning.check_tuner import tuner_mistakes
+from trainer.tuning.config import TunerConfig
+
+
+class DataConfig(Settings):
+    """Which pictures, and what they must look like."""
+
+    source: str | None = None
+    """Folder or archive of pictures, or records that `dogbreed convert` wrote. Nothing means the
+    built-in sample."""
+    fold: int | None = Field(default=None, ge=0)
+    """Which fold is the eval split, for records that were converted with folds."""
+    infer_schema: bool = False
+    """Infer the schema from the train split instead of using the converter's."""
+    curated_schema: Path | None = None
+    """A schema of your own (`tensorflow_metadata` Schema, text form) instead of the converter's."""
+    convert: ConvertOptions = ConvertOptions()
+    """How pictures become records."""
+
+    @model_validator(mode="after")
+    def _one_schema(self) -> Self:
+        if self.infer_schema and self.curated_schema:
+            raise ValueError("infer_schema and curated_schema exclude each other")
+        return self
+
+
+class EvaluatorConfig(Settings):
+    """What a model must reach to be pushed. Accuracies are shares between 0 and 1."""
+
+    min_accuracy: float = Field(default=0.9, ge=0, le=1)
+    """Lower bound of the accuracy over the whole eval split."""
+    min_top_5_accuracy: float = Field(default=0.95, ge=0, le=1)
+    """Lower bound of the share of pictures whose breed is among the five most probable."""
+    min_breed_accuracy: float | None = Field(default=None, ge=0, le=1)
+    """Lower bound of the accuracy within each single breed; nothing means no such bound."""
+    max_accuracy_drop: float = Field(default=0.02, ge=0, le=1)
+    """How much lower than the baseline's the accuracy may be."""
+    slices: tuple[str, ...] = ()
+    """Features within whose values the model is measured too: `picture_size` (`small` where the
+    shorter side has less than 128 pixels, `medium` below 256, else `large`), `shape` (`landscape`,
+    `portrait`, `square`), `colour` (`grey`, `muted`, `vivid`), `source` (the first folder in the
+    file's name that is not its breed's own), or any feature in the records."""
+    min_slice_accuracy: float | None = Field(default=None, ge=0, le=1)
+    """Lower bound of the accuracy within each such slice; nothing means no such bound."""
+    min_slice_pictures: int = Field(default=20, ge=1)
+    """Eval pictures that a slice must have for `min_slice_accuracy` to hold it."""
+
+
+class CanaryConfig(Settings):
+    """The trial of a blessed model in a model server, before it is pushed."""
+
+    enabled: bool = True
+    """Serve a blessed model for a moment: with eval pictures, whose answers must be the model's
+    own, with what is no picture, and against a latency."""
+    examples: int = Field(default=16, ge=1, le=1000)
+    """Eval pictures to ask for."""
+    max_latency_ms: float = Field(default=1000.0, gt=0)
+    """Bound of the time in which 99 of 100 pictures must be answered, in milliseconds, asked for
+    one after the other on a processor. The default finds what hangs; where people wait for answers,
+    set what they bear."""
+    start_timeout_s: float = Field(default=120.0, gt=0)
+    """How long the model server may take until it serves the model, in seconds."""
+
+
+class PusherConfig(Settings):
+    """Where blessed models go."""
+
+    enabled: bool = True
+    """Push what is blessed. Without it a run ends with its figures: it neither compares the model
+    with the served one nor touches that."""
+    destination: Path | None = None
+    """The folder a model server watches; nothing means `served` below the run's root."""
+
+
+class ReportConfig(Settings):
+    """The page that says what came out, and why it was pushed or refused."""
+
+    enabled: bool = True
+    """Make it. It takes seconds, and is made of a refused model too. Folds and the variants of a
+    comparison have none."""
+
+
+class Config(Settings):
+    """Everything that decides a run. The defaults are those of the built-in sample."""
+
+    name: str = Field(default="sample", pattern=r"^[a-z][a-z0-9.-]{0,62}$")
+    """The pipeline's name: lower-case letters, digits, '-' and '.'."""
+    root: Path | None = None
+    """Folder of everything a run keeps; nothing means `runs/NAME` below the current folder."""
+    beam_workers: int = Field(default=1, ge=0)
+    """Processes over which Beam spreads a node's work; 0 means one for each core. More than one
+    pays off when a node works for minutes, because each has to import TensorFlow first: on two
+    cores 12,000 photographs are still quicker in one."""
+    cache: bool = True
+    """Reuse the results of nodes whose inputs and settings have not changed."""
+    data: DataConfig = DataConfig()
+    """Which pictures."""
+    transform: TransformConfig = TransformConfig()
+    """How a picture becomes what the network takes."""
+    tuner: TunerConfig | None = None
+    """The search for the best settings of the training; nothing means none."""
+    trainer: TrainerConfig = TrainerConfig()
+    """How the network is trained."""
+    evaluator: EvaluatorConfig = EvaluatorConfig()
+    """What a model must reach."""
+    canary: CanaryConfig = CanaryConfig()
+    """The trial in a model server."""
+    pusher: PusherConfig = PusherConfig()
+    """Where blessed models go."""
+    report: ReportConfig = ReportConfig()
+    """The page about the run."""
+    kubeflow: KubeflowConfig = KubeflowConfig()
+    """How the pipeline runs on a cluster."""
+
+    @model_validator(mode="after")
+    def _search_is_possible(self) -> Self:
+        if self.tuner is not None and (mistakes := tuner_mistakes(self.tuner, self.trainer)):
+            raise ValueError("\n".join(mistakes))
+        return self
+
+    @property
+    def root_path(self) -> Path:
+        """Folder of everything a run keeps, absolute."""
+        return (self.root or Path("runs") / self.name).absolute()
+
+    @property
+    def push_path(self) -> Path:
+        """The folder a model server watches, absolute."""
+        return (self.pusher.destination or self.root_path / "served").absolute()

@@ -1,0 +1,73 @@
+"""Reads a configuration and reports every mistake in it at once, in the user's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from foundation.errors import UserError
+from foundation.mistakes import in_words
+from foundation.settings import set_at
+from pipeline.config.config import Config
+
+SAMPLE_CONFIG = Path(__file__).parents[2] / "configs" / "sample.yaml"
+"""The configuration of a run that names none."""
+
+
+def load_config(
+    path: Path | None = None, overrides: Sequence[str] = (), *, source: str | None = None
+) -> Config:
+    """Reads a configuration.
+
+    Args:
+        path: a YAML file; None means the built-in sample's.
+        overrides: `dotted.key=value` each, the value in YAML; later ones win.
+        source: takes the place of `data.source` as it stands, whatever YAML would make of it.
+
+    Raises:
+        UserError: the file cannot be read, or anything in it or in `overrides` is wrong.
+    """
+    settings = _read_yaml(path) if path else _read_yaml(SAMPLE_CONFIG)
+    for override in overrides:
+        _apply(settings, override)
+    if source is not None:
+        settings["data"] = {**(settings.get("data") or {}), "source": source}
+    try:
+        return Config.model_validate(settings)
+    except ValidationError as error:
+        problems = "\n".join(f"  {line}" for line in in_words(error, Config))
+        where = f" ({path})" if path else ""
+        raise UserError(f"The configuration{where} has mistakes:\n{problems}") from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"There is no configuration {path}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"The configuration {path} cannot be read: {error}.") from None
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"The configuration {path} is not YAML: {reason}.") from None
+    if settings is None:
+        return {}
+    if not isinstance(settings, dict):
+        raise UserError(f"The configuration {path} must be a mapping of keys to values.")
+    return settings
+
+
+def _apply(settings: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise UserError(f"--set wants KEY=VALUE such as trainer.epochs=5, got '{override}'.")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        parsed = value
+    set_at(settings, parts, parsed)

@@ -1,0 +1,127 @@
+"""What a run came to: read from the artifacts that its nodes left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfx import types
+from tfx.components.util import model_utils
+
+from components.evaluator.metrics import ACCURACY, EXAMPLE_COUNT, LOSS, TOP_5_ACCURACY
+from components.evaluator.results.bounds import read_bounds
+from components.evaluator.results.misses import miss_in_words
+from components.evaluator.results.tfma import load_slices
+from foundation.names import CANARY_LOG_FILE, CANARY_RESULT_FILE
+from pipeline.history.best_trial import BestTrial, read_best_trial
+
+Outputs = Mapping[str, list[types.Artifact]]
+"""Output artifacts of one node by output name."""
+
+
+@dataclass(frozen=True)
+class CanaryResult:
+    """What came of the trial in a model server."""
+
+    num_pictures: int
+    """Eval pictures that were asked for."""
+    latency_ms: float | None
+    """Within how many milliseconds 99 of 100 single pictures were answered; None if it did not come
+    to that."""
+    misses: tuple[str, ...]
+    """Each expectation that was disappointed, in words."""
+    log_path: Path
+    """The last that the model server wrote."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The verdict on a model and what came of it. Accuracies are shares between 0 and 1."""
+
+    num_eval_examples: int
+    """Pictures in the eval split."""
+    accuracy: float
+    """Accuracy over the eval split."""
+    top_5_accuracy: float
+    """Share of pictures whose breed is among the five most probable."""
+    loss: float
+    """Mean cross-entropy in nats."""
+    baseline_accuracy: float | None
+    """Accuracy of the model that was served before; None on a first run, and where nothing is to be
+    pushed."""
+    blessed: bool
+    """Whether every bound was kept, the canary's among them."""
+    misses: tuple[str, ...]
+    """Each bound that was missed, in words."""
+    pushed_path: Path | None
+    """Folder of the pushed version; None when nothing was pushed."""
+    training_logs: Path
+    """Folder of the training curves, for TensorBoard."""
+    canary: CanaryResult | None = None
+    """What the trial in a model server found; None where there was none."""
+    best_trial: BestTrial | None = None
+    """The trial whose settings were trained with; None where nothing was searched."""
+
+
+def read_outcome(outputs: Mapping[str, Outputs]) -> Outcome:
+    """Gathers the outcome of a run that has come to its end.
+
+    Args:
+        outputs: output artifacts of every node, by node and output name.
+    """
+    evaluation = outputs["Evaluator"]["evaluation"][0].uri
+    canary = _canary(outputs.get("Canary"))
+    overall = load_slices(evaluation)[()]
+    figures = overall.model.figures
+    return Outcome(
+        num_eval_examples=round(figures[EXAMPLE_COUNT]),
+        accuracy=figures[ACCURACY],
+        top_5_accuracy=figures[TOP_5_ACCURACY],
+        loss=figures[LOSS],
+        baseline_accuracy=overall.baseline.figures.get(ACCURACY),
+        blessed=model_utils.is_model_blessed(outputs["Evaluator"]["blessing"][0])
+        and not (canary and canary.misses),
+        misses=(
+            *(miss_in_words(bound) for bound in read_bounds(evaluation) if not bound.kept),
+            *(canary.misses if canary else ()),
+        ),
+        pushed_path=_pushed_path(outputs.get("Pusher")),
+        training_logs=Path(outputs["Trainer"]["model_run"][0].uri),
+        canary=canary,
+        best_trial=_best_trial(outputs.get("Tuner")),
+    )
+
+
+def _canary(canary: Outputs | None) -> CanaryResult | None:
+    """Reads what the canary found; it tries nothing that the Evaluator has refused."""
+    if canary is None:
+        return None
+    folder = Path(canary["blessing"][0].uri)
+    path = folder / CANARY_RESULT_FILE
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text())
+    return CanaryResult(
+        num_pictures=found["num_pictures"],
+        latency_ms=found["latency_ms"],
+        misses=tuple(found["misses"]),
+        log_path=folder / CANARY_LOG_FILE,
+    )
+
+
+def _best_trial(tuner: Outputs | None) -> BestTrial | None:
+    if tuner is None:
+        return None
+    return read_best_trial(
+        Path(tuner["best_hyperparameters"][0].uri), Path(tuner["tuner_results"][0].uri)
+    )
+
+
+def _pushed_path(pusher: Outputs | None) -> Path | None:
+    """Reads where the model went; a run need not have a Pusher, which need not have pushed."""
+    if pusher is None:
+        return None
+    destination = pusher["pushed_model"][0].get_string_custom_property("pushed_destination")
+    return Path(destination) if destination else None

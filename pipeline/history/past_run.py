@@ -1,0 +1,138 @@
+"""A run as it can be told of afterwards."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from foundation.rollback_note import Rollback
+
+
+class State(enum.Enum):
+    """How a run stands; the value is what ML Metadata and `--json` say."""
+
+    RUNNING = "running"
+    PUSHED = "pushed"
+    BLESSED = "blessed"
+    """Not pushed, because nothing was to be."""
+    REFUSED = "refused"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    """By the user, or by whatever killed it."""
+
+
+@dataclass(frozen=True)
+class NodeRun:
+    """What became of one node in a run."""
+
+    name: str
+    """The node."""
+    status: str
+    """As `pipeline.local.observer.NodeStatus` says it, or `interrupted`."""
+    elapsed_s: float | None
+    """Seconds; None where it did not come to its end."""
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """One run. What was not recorded is None or empty: earlier versions recorded less."""
+
+    number: int
+    """From 1, in the order in which the runs began."""
+    name: str
+    """When it began, local time, ISO 8601: how ML Metadata calls it."""
+    started_at: datetime.datetime
+    """When it began."""
+    ended_at: datetime.datetime | None
+    """When it ended."""
+    state: State
+    """How it ended."""
+    reasons: tuple[str, ...]
+    """Why it was refused or failed."""
+    failed_node: str | None
+    """The node that failed."""
+    data_source: str | None
+    """The pictures as the user named them."""
+    data_fingerprint: str | None
+    """Fingerprint of the records."""
+    data_splits: Mapping[str, int]
+    """Number of examples by split."""
+    num_breeds: int | None
+    """Number of breeds."""
+    configuration: Mapping[str, Any]
+    """The configuration, or the parts of it that are known."""
+    accuracy: float | None
+    """Accuracy over the eval split, a share."""
+    top_5_accuracy: float | None
+    """Share of eval pictures whose breed is among the five most probable."""
+    loss: float | None
+    """Mean cross-entropy over the eval split, in nats."""
+    num_eval_examples: int | None
+    """Pictures in the eval split."""
+    pushed_version: str | None
+    """The version that it pushed, or had pushed before without anything having changed since."""
+    nodes: tuple[NodeRun, ...]
+    """In the order in which they ran."""
+    command_line: str | None
+    """What was typed."""
+    git_commit: str | None
+    """Commit of this project."""
+    report: Path | None
+    """The folder of its report, which may be an earlier run's that nothing has changed since."""
+
+    @property
+    def elapsed_s(self) -> float | None:
+        """Seconds from beginning to end."""
+        if self.ended_at is None:
+            return None
+        return (self.ended_at - self.started_at).total_seconds()
+
+    @property
+    def pushed_before(self) -> bool:
+        """Whether `pushed_version` is an earlier run's."""
+        return any(node.name == "Pusher" and node.status == "reused" for node in self.nodes)
+
+
+@dataclass(frozen=True)
+class PastRollback:
+    """A rollback that is recorded, or only noted in the version that it made."""
+
+    version: int
+    """The version that it made."""
+    note: Rollback
+    """Of which, instead of which, and why."""
+    recorded: bool
+    """Whether ML Metadata knows of it."""
+
+    @property
+    def rolled_back_at(self) -> datetime.datetime:
+        """When it was."""
+        return datetime.datetime.fromisoformat(self.note.rolled_back_at)
+
+
+@dataclass(frozen=True)
+class History:
+    """Everything that is known of a root."""
+
+    root: Path
+    """Folder of everything that its runs keep."""
+    push_path: Path
+    """The folder that a model server watches."""
+    runs: tuple[PastRun, ...]
+    """The oldest first."""
+    rollbacks: tuple[PastRollback, ...]
+    """The oldest first."""
+    served_version: int | None
+    """What a model server serves now."""
+
+    @property
+    def served_as(self) -> int | None:
+        """The version that was pushed by a run and is served now, maybe as a copy."""
+        for rollback in self.rollbacks:
+            if rollback.version == self.served_version:
+                return rollback.note.copy_of
+        return self.served_version

@@ -1,0 +1,143 @@
+"""Makes an earlier version the served one again, by pushing a copy of it as the newest."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from foundation.errors import UserError
+from foundation.rollback_note import Rollback, read_rollback, write_rollback
+from foundation.versions import list_versions, newest_version, next_version, read_about
+from pipeline.history.past_run import History
+
+_INCOMING = ".rollback"  # not a number, so no model server looks into it
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """What a rollback came to."""
+
+    version: int
+    """The version that it made."""
+    path: Path
+    """Its folder."""
+    note: Rollback
+    """Of which version it is a copy, instead of which, and why."""
+
+
+def check_pushed_here(history: History, version: int) -> None:
+    """Raises UserError where no run of this root has pushed a version, nor a rollback made it.
+
+    What a run pushed was blessed; what someone copied into the folder need not have been.
+    """
+    pushed = {run.pushed_version for run in history.runs} | {
+        str(each.version) for each in history.rollbacks if each.recorded
+    }
+    if str(version) not in pushed:
+        raise UserError(
+            f"No run below {history.root} has pushed version {version}, so nothing says that it "
+            f"was blessed. To serve it all the same, name its folder: --destination "
+            f"{history.push_path}."
+        )
+
+
+def bounds_kept(history: History) -> Mapping[str, Any] | None:
+    """Returns the bounds that the served version had to keep; None where they are not recorded."""
+    for run in reversed(history.runs):
+        if run.pushed_version == str(history.served_as) and {"evaluator", "canary"} <= set(
+            run.configuration
+        ):
+            return {group: run.configuration[group] for group in ("evaluator", "canary")}
+    return None
+
+
+def check_version(push_path: Path, version: int) -> int:
+    """Checks that a version can be rolled back to.
+
+    Args:
+        push_path: the folder that a model server watches.
+        version: the version that is to be served again.
+
+    Returns:
+        The version that is served now.
+
+    Raises:
+        UserError: it is not there, holds no model, or is served already.
+    """
+    versions = list_versions(push_path)
+    served = newest_version(push_path)
+    if served is None:
+        raise UserError(f"{push_path} holds no version of a model: nothing was pushed there yet.")
+    if version not in versions:
+        if (push_path / str(version)).exists():
+            raise UserError(f"{push_path / str(version)} holds no model: it has no saved_model.pb.")
+        raise UserError(f"{push_path} has no version {version}. {_in_words(push_path, versions)}")
+    if version == served:
+        raise UserError(f"Version {version} is the one that is served already.")
+    note = read_rollback(push_path / str(served))
+    if note is not None and version == note.copy_of:
+        raise UserError(f"Version {version} is served already, as its copy {served}.")
+    return served
+
+
+def roll_back(
+    push_path: Path,
+    version: int,
+    replaced: int,
+    bounds: Mapping[str, Any] | None,
+    reason: str | None,
+) -> RolledBack:
+    """Pushes a copy of a version under a new number; it appears whole or not at all.
+
+    Args:
+        push_path: the folder that a model server watches.
+        version: the version to copy.
+        replaced: the version that is served now.
+        bounds: what that one had to keep; None where it is not known.
+        reason: why, in the user's words.
+
+    Raises:
+        UserError: the folder cannot be written, or the disk is full.
+    """
+    source = push_path / str(version)
+    earlier = read_rollback(source)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    note = Rollback(
+        copy_of=earlier.copy_of if earlier is not None else version,
+        replaced=replaced,
+        replaced_recipe=read_about(push_path / str(replaced)).get("recipe"),
+        bounds=bounds,
+        rolled_back_at=now.isoformat(timespec="seconds"),
+        reason=reason,
+    )
+    incoming = push_path / _INCOMING
+    try:
+        shutil.rmtree(incoming, ignore_errors=True)  # left by a rollback that was killed
+        shutil.copytree(source, incoming)
+        write_rollback(incoming, note)
+        number = next_version(push_path)
+        os.rename(incoming, push_path / str(number))
+    except shutil.Error as error:  # a list of files, each with its own reason
+        raise UserError(f"Version {version} cannot be copied: {error.args[0][0][2]}.") from None
+    except OSError as error:
+        raise UserError(f"{push_path} cannot be written: {error.strerror}.") from None
+    finally:
+        shutil.rmtree(incoming, ignore_errors=True)
+    return RolledBack(number, push_path / str(number), note)
+
+
+def _in_words(push_path: Path, versions: list[int]) -> str:
+    served = versions[-1]
+    there = []
+    for version in reversed(versions):
+        note = read_rollback(push_path / str(version))
+        words = f"{version}"
+        if note is not None:
+            words += f" (a copy of {note.copy_of})"
+        there.append(f"{words} (served now)" if version == served else words)
+    return f"There are {', '.join(there)}."

@@ -1,0 +1,1 @@
+"""One step on a cluster: `python -m pipeline.kubeflow.step`, between KFP's launcher and TFX."""

@@ -1,0 +1,136 @@
+"""Entry point of every step's container: `python -m pipeline.kubeflow.step`.
+
+It stands between Kubeflow's launcher and TFX's own entry point, each of which was written for
+another partner. It ends with one line that says how the step ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from foundation.errors import UserError, root_cause
+from foundation.errors_part import DatasetError
+from pipeline.kubeflow.step.step_lines import (
+    CRASHED,
+    EXPLAINED,
+    MILESTONE_LINE,
+    PROGRESS_LINE,
+    done_line,
+    failed_line,
+)
+from trainer.training.progress import PROGRESS_LOGGER
+
+OUTPUTS_SPEC = "--outputs_spec"
+"""Argument with the outputs of the node as TFX knows them: message ComponentOutputsSpec."""
+
+_TERMINATED = 128 + signal.SIGTERM
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs a step.
+
+    Args:
+        argv: the arguments that `pipeline.kubeflow.compile` wrote.
+
+    Returns:
+        The exit code.
+    """
+    args, beam_args = _parser().parse_known_args(argv)
+    _log_to_standard_error()
+    signal.signal(signal.SIGTERM, _stop)
+    started_at = time.monotonic()
+    try:
+        gc.disable()  # TFX's eight thousand modules leave no garbage, and are sought for it
+        from pipeline.kubeflow.step.run_step import run_step
+
+        gc.freeze()
+        gc.enable()
+        run_step(args, beam_args)
+    except (UserError, DatasetError) as error:
+        code, reason = EXPLAINED, " ".join(str(error).split())
+    except MemoryError:
+        code, reason = EXPLAINED, "there is not enough memory"
+    except Exception as error:
+        logging.exception("%s failed", args.step)
+        code, reason = CRASHED, root_cause(error)
+    else:
+        _write_last_line(done_line(args.step, time.monotonic() - started_at))
+        return 0
+    _write_last_line(failed_line(args.step, reason))
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.kubeflow.step", allow_abbrev=False)
+    parser.add_argument("--step", required=True, help="the node, as the DAG calls it")
+    parser.add_argument("--executor_class_path", required=True, help="TFX's executor")
+    for name in ("json_serialized_invocation_args", "json_serialized_inputs_spec_args"):
+        parser.add_argument(
+            f"--{name}", type=_message, required=True, help="as TFX's compiler says"
+        )
+    parser.add_argument(OUTPUTS_SPEC, type=_message, required=True, help="as TFX compiled it")
+    return parser
+
+
+def _message(text: str) -> dict[str, Any]:
+    message = json.loads(text)
+    if not isinstance(message, dict):
+        raise argparse.ArgumentTypeError("a JSON object is expected")
+    return message
+
+
+class _ProgressHandler(logging.Handler):
+    """Writes what a training says of itself as lines that a rehearsal recognises."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes a line."""
+        begin = MILESTONE_LINE if getattr(record, "milestone", False) else PROGRESS_LINE
+        print(f"{begin}{record.getMessage()}", file=sys.stderr, flush=True)
+
+
+def _log_to_standard_error() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    logging.getLogger("apache_beam.typehints").setLevel(logging.WARNING)  # a line for every type
+    # What nobody has asked for is no news, nor is the age of this Python.
+    logging.getLogger("absl").addFilter(lambda record: "not available" not in record.getMessage())
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    progress = logging.getLogger(PROGRESS_LOGGER)
+    progress.propagate = False
+    progress.setLevel(logging.INFO)
+    progress.addHandler(_ProgressHandler())
+
+
+def _stop(signum: int, frame: object) -> NoReturn:
+    """Ends at once when the pod is deleted: checkpoints are written as training goes."""
+    print("dogbreed: stopped by a signal", file=sys.stderr, flush=True)
+    os._exit(_TERMINATED)
+
+
+def _write_last_line(line: str) -> None:
+    """Writes what is also the pod's termination message where there is a file."""
+    sys.stdout.flush()
+    print(line, file=sys.stderr, flush=True)
+    message = Path("/dev/termination-log")
+    if message.is_file() and os.access(message, os.W_OK):
+        message.write_text(line, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    # Threads of TensorFlow or gRPC that still linger must not hold up, nor end, the step.
+    code = main(sys.argv[1:])
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,137 @@
+"""Puts the pipeline's parameters where a node's own properties want them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from google.protobuf import json_format
+from pydantic import ValidationError
+from tfx.proto import pusher_pb2
+from tfx.utils import proto_utils
+
+from components.evaluator.config import eval_config
+from foundation.errors import UserError
+from foundation.mistakes import in_words
+from ingestion.dataset import SCHEMA_FILE
+from pipeline.config.config import EvaluatorConfig
+from pipeline.kubeflow.parameters import (
+    BOUND_PARAMETERS,
+    BOUNDS,
+    DATA,
+    DATA_FINGERPRINT,
+    PREFIX,
+    PUSH_DESTINATION,
+    REPORT,
+    TRAINING_STEPS,
+)
+from trainer.training.config import TrainerConfig
+
+_RECIPE_DIGITS = 16
+
+
+def apply_parameters(
+    step: str, properties: Mapping[str, Any], *, inputs: str = ""
+) -> dict[str, Any]:
+    """Returns a node's properties as TFX knows them, changed by the pipeline's parameters.
+
+    Args:
+        step: the node.
+        properties: TFX's own, and the pipeline's parameters under their prefixed names.
+        inputs: identifies the step's inputs: the same when it is tried again, and another in
+            another run, but for results that are reused.
+
+    Raises:
+        UserError: a parameter's value makes no sense.
+    """
+    own = {name: value for name, value in properties.items() if not name.startswith(PREFIX)}
+    given = {
+        name.removeprefix(PREFIX): value
+        for name, value in properties.items()
+        if name.startswith(PREFIX)
+    }
+    if step in _CHANGES and given:
+        _CHANGES[step](own, given)
+    if step in TRAINING_STEPS:
+        # Checkpoints that a retry goes on from, and that no other run at work may touch.
+        config = json.loads(own["custom_config"])
+        folder = _hash([config["recipe"], inputs])
+        config["work_dir"] = str(PurePosixPath(config["work_dir"]).with_name(folder))
+        own["custom_config"] = json.dumps(config)
+    return own
+
+
+def _to_example_gen(own: dict[str, Any], given: dict[str, Any]) -> None:
+    own["input_base"] = given[DATA]
+
+
+def _to_curated_schema(own: dict[str, Any], given: dict[str, Any]) -> None:
+    own["schema_file"] = str(PurePosixPath(given[DATA], SCHEMA_FILE))
+
+
+def _to_training(own: dict[str, Any], given: dict[str, Any]) -> None:
+    config = json.loads(own["custom_config"])
+    changes = _training_settings(given)
+    try:
+        trainer = TrainerConfig.model_validate({**config["trainer"], **changes})
+    except ValidationError as error:
+        raise UserError(" ".join(in_words(error, TrainerConfig))) from None
+    config["trainer"] = trainer.model_dump(mode="json")
+    config["data"] = given[DATA_FINGERPRINT]
+    config["recipe"] = _hash([config["recipe"], given[DATA_FINGERPRINT], changes])
+    own["custom_config"] = json.dumps(config)
+
+
+def _to_evaluator(own: dict[str, Any], given: dict[str, Any]) -> None:
+    bounds = json.loads(given.pop(BOUNDS.removeprefix(PREFIX)))
+    try:
+        changed = EvaluatorConfig.model_validate({**bounds, **given})
+    except ValidationError as error:
+        raise UserError(" ".join(in_words(error, EvaluatorConfig))) from None
+    own["eval_config"] = json_format.MessageToJson(
+        eval_config(changed), preserving_proto_field_name=True
+    )
+
+
+def _to_baseline(own: dict[str, Any], given: dict[str, Any]) -> None:
+    own["push_destination"] = given[PUSH_DESTINATION]
+
+
+def _to_pusher(own: dict[str, Any], given: dict[str, Any]) -> None:
+    folder = pusher_pb2.PushDestination.Filesystem(base_directory=given[PUSH_DESTINATION])
+    own["push_destination"] = proto_utils.proto_to_json(
+        pusher_pb2.PushDestination(filesystem=folder)
+    )
+
+
+def _to_report(own: dict[str, Any], given: dict[str, Any]) -> None:
+    settings = json.loads(own["settings"])
+    settings["trainer"].update(_training_settings(given))
+    settings["evaluator"].update({name: given[name] for name in BOUND_PARAMETERS})
+    settings["pusher"]["destination"] = given.get(PUSH_DESTINATION)
+    settings["kubeflow"]["data"] = given[DATA]
+    own["settings"] = json.dumps(settings)
+
+
+def _training_settings(given: dict[str, Any]) -> dict[str, Any]:
+    """Reads settings of the training; Kubeflow hands over every number as floating-point."""
+    return {"epochs": int(given["epochs"]), "learning_rate": float(given["learning_rate"])}
+
+
+def _hash(identity: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:_RECIPE_DIGITS]
+
+
+_CHANGES: dict[str, Callable[[dict[str, Any], dict[str, Any]], None]] = {
+    "ImportExampleGen": _to_example_gen,
+    "CuratedSchema": _to_curated_schema,
+    "Tuner": _to_training,
+    "Trainer": _to_training,
+    "Evaluator": _to_evaluator,
+    "Baseline": _to_baseline,
+    "Pusher": _to_pusher,
+    REPORT: _to_report,
+}

@@ -1,0 +1,152 @@
+"""Runs TFX's executor of one step, between what the launcher gives and what it takes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
+from tfx.orchestration.kubeflow.v2.file_based_example_gen import driver
+
+from pipeline.kubeflow.parameters import (
+    DATA,
+    DATA_FINGERPRINT,
+    DATA_STEPS,
+    PREFIX,
+    PUSH_DESTINATION,
+    RECORDS_INPUT,
+    TRAINING_STEPS,
+)
+from pipeline.kubeflow.step.apply_parameters import apply_parameters
+from pipeline.kubeflow.step.executor_messages import Message, for_launcher, for_tfx
+from pipeline.kubeflow.step.preconditions import check_schema, check_writable, records_at
+from pipeline.kubeflow.step.uris import Places
+from pipeline.kubeflow.system_types import HTML, title_of
+
+
+def run_step(args: argparse.Namespace, beam_args: list[str]) -> None:
+    """Runs one step.
+
+    Args:
+        args: the entry point's arguments.
+        beam_args: arguments for Beam.
+
+    Raises:
+        UserError: something on the cluster is not as the step needs it.
+        DatasetError: the records are damaged.
+    """
+    places = Places.of_environment()
+    given = args.json_serialized_invocation_args
+    inputs_spec, outputs_spec = args.json_serialized_inputs_spec_args, args.outputs_spec
+    location = _where_records_are(args.step, given)
+    message = for_tfx(given, inputs_spec, outputs_spec, places)
+    parameters = message["inputs"]["parameterValues"]
+    if location is not None:
+        parameters[PREFIX + DATA] = places.local(location)
+    outputs = _prepare(args.step, parameters, location, places)
+    message["inputs"]["parameterValues"] = _mapped(
+        apply_parameters(args.step, parameters, inputs=_input_locations(given)),
+        args.step,
+        places,
+        is_from_records=location is not None,
+    )
+
+    output_file = Path(message["outputs"]["outputFile"])
+    output_file.unlink(missing_ok=True)  # of an attempt before this one
+    if args.step == "ImportExampleGen":
+        driver._run_driver(_parsed(message), _inputs_spec(inputs_spec))
+    kubeflow_v2_run_executor._run_executor(
+        argparse.Namespace(
+            executor_class_path=args.executor_class_path,
+            json_serialized_invocation_args=json.dumps(message),
+            json_serialized_inputs_spec_args=json.dumps(inputs_spec),
+        ),
+        beam_args,
+    )
+    _finish_outputs(given, message)
+    written = for_launcher(json.loads(output_file.read_text()), given, outputs, places)
+    output_file.write_text(json.dumps(written, indent=2))
+
+
+def _finish_outputs(given: Message, message: Message) -> None:
+    """Leaves outputs as the launcher takes them: there, and a page as a single file."""
+    for key, listed in message["outputs"]["artifacts"].items():
+        path = Path(listed["artifacts"][0]["uri"])
+        path.mkdir(parents=True, exist_ok=True)
+        pages = list(path.glob("*.html"))
+        if pages and title_of(given["outputs"]["artifacts"][key]["artifacts"][0]) == HTML:
+            page = pages[0].read_bytes()
+            shutil.rmtree(path)
+            path.write_bytes(page)
+
+
+def _input_locations(executor_input: Message) -> str:
+    artifacts = executor_input.get("inputs", {}).get("artifacts", {})
+    return " ".join(artifacts[key]["artifacts"][0]["uri"] for key in sorted(artifacts))
+
+
+def _where_records_are(step: str, executor_input: Message) -> str | None:
+    """Returns the place of the records, for steps that read them: a parameter or an artifact."""
+    if step not in DATA_STEPS:
+        return None
+    inputs = executor_input.get("inputs", {})
+    if RECORDS_INPUT in inputs.get("artifacts", {}):
+        return str(inputs["artifacts"][RECORDS_INPUT]["artifacts"][0]["uri"])
+    location = inputs.get("parameterValues", {}).get(PREFIX + DATA)
+    return None if location is None else str(location)
+
+
+def _prepare(
+    step: str, parameters: dict[str, Any], location: str | None, places: Places
+) -> dict[str, str]:
+    """Looks at what the step needs, before TFX does.
+
+    Returns:
+        The step's output parameters.
+    """
+    if step == "Pusher":
+        destination = parameters[PREFIX + PUSH_DESTINATION]
+        check_writable(
+            places.local(destination),
+            destination,
+            declared_read_only=places.is_read_only(destination),
+        )
+    if step == "CuratedSchema" and location is None:
+        check_schema(places.local(parameters["schema_file"]), parameters["schema_file"])
+    if location is None:
+        return {}
+    records = records_at(parameters[PREFIX + DATA], location)
+    return {DATA_FINGERPRINT: records.fingerprint} if step == "ImportExampleGen" else {}
+
+
+def _mapped(
+    parameters: dict[str, Any], step: str, places: Places, *, is_from_records: bool
+) -> dict[str, Any]:
+    """Maps the paths of a container to the folders that stand for them in a rehearsal."""
+    if step == "CuratedSchema" and not is_from_records:
+        parameters["schema_file"] = places.local(parameters["schema_file"])
+    if step == "Baseline":
+        parameters["push_destination"] = places.local(parameters["push_destination"])
+    if step == "Pusher":
+        destination = json.loads(parameters["push_destination"])
+        folder = destination["filesystem"]
+        folder["base_directory"] = places.local(folder["base_directory"])
+        parameters["push_destination"] = json.dumps(destination)
+    if step in TRAINING_STEPS:
+        config = json.loads(parameters["custom_config"])
+        config["work_dir"] = places.local(config["work_dir"])
+        parameters["custom_config"] = json.dumps(config)
+    return parameters
+
+
+def _parsed(message: Message) -> pipeline_spec_pb2.ExecutorInput:
+    return json_format.ParseDict(message, pipeline_spec_pb2.ExecutorInput())
+
+
+def _inputs_spec(message: Message) -> pipeline_spec_pb2.ComponentInputsSpec:
+    return json_format.ParseDict(message, pipeline_spec_pb2.ComponentInputsSpec())

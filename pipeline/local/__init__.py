@@ -1,0 +1,1 @@
+"""Runs the DAG on this machine, with the terminal kept for people."""

@@ -1,0 +1,151 @@
+"""`dogbreed run --folds`: the pipeline once for each fold, and how far the folds agree."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from foundation.errors import RunFailedError, UserError
+from ingestion.dataset import Dataset
+from pipeline.config.config import Config
+from pipeline.local.find_records import find_records
+from pipeline.local.lock import only_run_below
+from pipeline.local.observer import NodeStatus
+from pipeline.local.run_pipeline import FinishedRun, run
+from trainer.training.training_history import read_history
+
+_FILE = "cross-validation.csv"
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What came of the model that was evaluated on one fold and trained on all others."""
+
+    fold: int
+    """The fold, from 0."""
+    accuracy: float
+    """Accuracy over the fold, a share."""
+    top_5_accuracy: float
+    """Share of the fold's pictures whose breed is among the five most probable."""
+    loss: float
+    """Mean cross-entropy over the fold, in nats."""
+    num_train_examples: int
+    """Pictures in all other folds."""
+    num_eval_examples: int
+    """Pictures in the fold."""
+    training_s: float
+    """Seconds of training."""
+    misses: tuple[str, ...]
+    """Each of the Evaluator's bounds that was missed, in words."""
+    reused: bool
+    """Whether an earlier run had done all of it."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One figure over all folds."""
+
+    mean: float
+    """Mean, every fold counting the same."""
+    deviation: float
+    """Sample standard deviation: the sum of squares is divided by one less than the folds."""
+
+
+def spread(values: list[float]) -> Spread:
+    """Takes mean and sample standard deviation of at least two values."""
+    return Spread(statistics.fmean(values), statistics.stdev(values))
+
+
+def cross_validate(
+    config: Config,
+    num_folds: int,
+    console: Console,
+    fold_ended: Callable[[list[FoldResult]], None],
+) -> list[FoldResult]:
+    """Trains and evaluates once for each fold; nothing is pushed.
+
+    Everything that has not changed since an earlier run, finished or not, is reused.
+
+    Args:
+        config: the run's configuration, with `data.convert.folds` set to `num_folds`.
+        num_folds: number of folds.
+        console: where progress is shown.
+        fold_ended: is handed the folds so far after each of them.
+
+    Returns:
+        One result for each fold, in order.
+
+    Raises:
+        UserError: something the user can put right, a failed node among it.
+        DatasetError: the pictures cannot be used, or do not fill so many folds.
+    """
+    if config.data.fold is not None:
+        raise UserError(
+            f"data.fold={config.data.fold} asks for one fold, --folds for all of them: leave one "
+            "of the two out."
+        )
+    with only_run_below(config.root_path):
+        dataset = find_records(config, console)
+    _check_folds(dataset, num_folds)
+    results: list[FoldResult] = []
+    for fold in range(num_folds):
+        console.print(f"\n[bold]Fold {fold + 1} of {num_folds}[/]")
+        try:
+            finished = run(_of_fold(config, fold), console)
+        except RunFailedError as error:
+            raise UserError(
+                f"Fold {fold + 1} of {num_folds}: {error}\nFolds that have ended are kept: the "
+                "same command goes on from here."
+            ) from error
+        results.append(_result(fold, dataset, finished))
+        fold_ended(results)
+    return results
+
+
+def results_path(config: Config) -> Path:
+    """Returns the file of the cross-validation's figures."""
+    return config.root_path / _FILE
+
+
+def _check_folds(dataset: Dataset, num_folds: int) -> None:
+    """Raises UserError where records that the user brought have other folds, or none."""
+    num_there = sum(name.startswith("fold-") for name in dataset.splits)
+    if num_there == num_folds:
+        return
+    there = (
+        f"have {num_there} folds, not {num_folds}: say --folds {num_there}"
+        if num_there
+        else f"have no folds but the splits {' and '.join(dataset.splits)}"
+    )
+    sentence = "name the pictures themselves as --data, or convert them anew with --folds"
+    raise UserError(f"The records in {dataset.path} {there}; or {sentence} {num_folds}.")
+
+
+def _of_fold(config: Config, fold: int) -> Config:
+    return config.model_copy(
+        update={
+            "data": config.data.model_copy(update={"fold": fold}),
+            "pusher": config.pusher.model_copy(update={"enabled": False}),
+            "report": config.report.model_copy(update={"enabled": False}),
+        }
+    )
+
+
+def _result(fold: int, dataset: Dataset, finished: FinishedRun) -> FoldResult:
+    outcome = finished.outcome
+    num_examples = sum(split.num_examples for split in dataset.splits.values())
+    return FoldResult(
+        fold=fold,
+        accuracy=outcome.accuracy,
+        top_5_accuracy=outcome.top_5_accuracy,
+        loss=outcome.loss,
+        num_train_examples=num_examples - dataset.splits[f"fold-{fold}"].num_examples,
+        num_eval_examples=outcome.num_eval_examples,
+        training_s=read_history(outcome.training_logs)[-1].elapsed_s,
+        misses=outcome.misses,
+        reused=set(finished.display.nodes.values()) == {NodeStatus.REUSED},
+    )

@@ -1,0 +1,134 @@
+"""Finds the records of a run, and makes them from pictures where there are none yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from ingestion.convert import convert
+from ingestion.dataset import DATASET_FILE, Dataset, load_dataset
+from ingestion.options import ConvertOptions
+from ingestion.options import Progress as ConvertProgress
+from ingestion.sources.fingerprint import source_fingerprint
+from ingestion.toy_dogs.sample import ARCHIVE_NAME, write_sample
+from pipeline.config.config import Config
+
+_KEY_DIGITS = 16
+
+
+def find_records(config: Config, console: Console) -> Dataset:
+    """Returns the records of a run, converting pictures at most once.
+
+    Args:
+        config: the run's configuration.
+        console: where progress is shown.
+
+    Raises:
+        DatasetError: the source cannot be used.
+    """
+    source = config.data.source
+    if source is None:
+        source = str(_sample(config.root_path / "sample", console))
+    elif Path(source, DATASET_FILE).is_file():
+        return load_dataset(Path(source))
+    options = config.data.convert
+    key = source_fingerprint(source, options)[:_KEY_DIGITS]
+    records = config.root_path / "records" / key
+    if (records / DATASET_FILE).is_file():
+        return load_dataset(records)
+    records.parent.mkdir(parents=True, exist_ok=True)
+    dataset = convert_shown(source, records, options, console)
+    console.print(describe(dataset))
+    return dataset
+
+
+def convert_shown(source: str, out: Path, options: ConvertOptions, console: Console) -> Dataset:
+    """Converts pictures under a progress bar, as `ingestion.convert.convert` does."""
+    with _progress_bar(console) as report:
+
+        def show(progress: ConvertProgress) -> None:
+            rejected = f", {progress.rejected} rejected" if progress.rejected else ""
+            report(f"{progress.stage}{rejected}", progress.done, progress.total)
+
+        return convert(source, out, options, show)
+
+
+def draw_shown(directory: Path, seed: int, per_breed: int, console: Console) -> Path:
+    """Draws the sample under a progress bar, as `ingestion.toy_dogs.sample.write_sample` does."""
+    with _progress_bar(console) as report:
+        return write_sample(
+            directory,
+            seed=seed,
+            per_breed=per_breed,
+            progress=lambda done, total: report("Drawing toy dogs", done, total),
+        )
+
+
+def describe(dataset: Dataset) -> str:
+    """Says in one line what a set holds."""
+    splits = ", ".join(f"{split.num_examples:,} {name}" for name, split in dataset.splits.items())
+    line = f"{len(dataset.labels)} breeds, {splits} pictures"
+    if dataset.num_rejected:
+        line += f"; {dataset.num_rejected} rejected (see {dataset.path / 'rejected.csv'})"
+    if dataset.num_contradictory:
+        line += f"; {dataset.num_contradictory} stand under two breeds"
+    return line
+
+
+def _sample(directory: Path, console: Console) -> Path:
+    archive = directory / ARCHIVE_NAME
+    return archive if archive.is_file() else draw_shown(directory, 0, 100, console)
+
+
+class _RateColumn(ProgressColumn):
+    """Pictures per second."""
+
+    def render(self, task: Task) -> Text:
+        """Draws the rate, once there is one."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f} pictures/s" if speed else "", "dim")
+
+
+@contextmanager
+def _progress_bar(console: Console) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Shows one bar for each stage; yields `report(stage, done, total)`."""
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _RateColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    stage_of_bar: str | None = None
+    task_id = bar.add_task("", total=None)
+
+    def report(stage: str, done: int, total: int | None) -> None:
+        nonlocal stage_of_bar
+        name = stage.partition(",")[0]
+        if name != stage_of_bar:
+            stage_of_bar = name
+            bar.reset(task_id, total=total)
+            if not console.is_terminal:
+                console.print(f"{name} ...")
+        bar.update(task_id, description=stage, completed=done, total=total)
+
+    with bar:
+        yield report

@@ -1,0 +1,148 @@
+"""`dogbreed run`: from a configuration to a verdict, with the terminal kept for people."""
+
+from __future__ import annotations
+
+import datetime
+import gc
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from foundation.errors import RunFailedError, UserError, root_cause
+from foundation.names import REPORT_FILE, REPORT_TYPE
+from ingestion.dataset import Dataset
+from pipeline.config.config import Config
+from pipeline.history.rollback_guard import refuse_what_was_given_up
+from pipeline.local.display import RunDisplay
+from pipeline.local.find_records import find_records
+from pipeline.local.lock import only_run_below
+from pipeline.local.log import output_to_log
+from pipeline.local.observer import NodeFailedError
+from pipeline.plan import Plan, make_plan
+
+if TYPE_CHECKING:  # these import TensorFlow, which must wait until its output goes to the log
+    from pipeline.history.outcome import Outcome, Outputs
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What `run` leaves to report."""
+
+    outcome: Outcome
+    """The verdict."""
+    display: RunDisplay
+    """The nodes, as they ended."""
+    log_path: Path
+    """Where everything else was written."""
+    report_path: Path | None
+    """The page about the run; None where none was made."""
+
+
+def run(config: Config, console: Console) -> FinishedRun:
+    """Runs the whole pipeline on this machine.
+
+    Args:
+        config: the run's configuration.
+        console: where progress is shown.
+
+    Raises:
+        UserError: something the user can put right, a failed node among it.
+        DatasetError: the pictures cannot be used.
+    """
+    with only_run_below(config.root_path):
+        started_at = datetime.datetime.now(datetime.timezone.utc)
+        dataset = find_records(config, console)
+        plan = make_plan(config, dataset)
+        refuse_what_was_given_up(config, plan.recipe)
+        log_path = _new_log(config.root_path)
+        # The display draws on a copy of the terminal, because output_to_log takes the original:
+        # what the original is must be asked before.
+        is_terminal, width = console.is_terminal, console.width
+        with output_to_log(log_path) as terminal:
+            shown = Console(file=terminal, force_terminal=is_terminal, width=width)
+            display = RunDisplay(shown)
+            with display:
+                return _run_logged(config, dataset, plan, started_at, display, log_path)
+
+
+def _run_logged(
+    config: Config,
+    dataset: Dataset,
+    plan: Plan,
+    started_at: datetime.datetime,
+    display: RunDisplay,
+    log_path: Path,
+) -> FinishedRun:
+    _quieten_libraries()
+    with _without_collecting_garbage():
+        # Imported here, because they import TensorFlow and TFX: seconds, and pages of warnings.
+        from pipeline.history.outcome import read_outcome
+        from pipeline.history.record import RunRecord, end_recorded
+        from pipeline.local.runner import ObservedDagRunner
+        from pipeline.pipeline import create_pipeline
+        from trainer.training.devices import split_processor
+
+    logging.info("Configuration: %s", config.model_dump_json())
+    split_processor(config.trainer.logical_devices)  # before any node puts TensorFlow to work
+    dag = create_pipeline(config, plan)
+    record = RunRecord(config, dataset, plan.commit, started_at)
+    runner = ObservedDagRunner(display, Path(dag.pipeline_info.pipeline_root), record)
+    with end_recorded(record):
+        try:
+            runner.run(dag)
+        except NodeFailedError as error:
+            logging.exception("The run failed")
+            raise RunFailedError(error.node_id, root_cause(error), log_path) from None
+        outcome = read_outcome(runner.outputs)
+        if outcome.pushed_path and not outcome.pushed_path.is_dir():
+            raise UserError(
+                f"Nothing has changed since this model was pushed, but {outcome.pushed_path} has "
+                "been removed. Run with --fresh to train and push anew."
+            )
+        record.end_with(outcome)
+    return FinishedRun(outcome, display, log_path, _report_path(runner.outputs))
+
+
+def _report_path(outputs: Mapping[str, Outputs]) -> Path | None:
+    artifacts = (each for node in outputs.values() for group in node.values() for each in group)
+    return next(
+        (Path(each.uri, REPORT_FILE) for each in artifacts if each.type_name == REPORT_TYPE), None
+    )
+
+
+@contextmanager
+def _without_collecting_garbage() -> Iterator[None]:
+    """Spares the first run in a process a tenth of the time that its imports take.
+
+    Eight thousand modules leave no garbage. A later run does: what is left of the model before it.
+    """
+    if "tfx" in sys.modules:
+        gc.collect()
+        yield
+        return
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
+
+
+def _quieten_libraries() -> None:
+    """Sends Python logging to standard error, which is the log file by now."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+
+
+def _new_log(root: Path) -> Path:
+    started_at = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
+    log_path = root / "logs" / f"{started_at}.log"
+    log_path.parent.mkdir(exist_ok=True)
+    return log_path

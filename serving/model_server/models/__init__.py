@@ -1,0 +1,1 @@
+"""The loaded models: which versions, how they are loaded, batched and warmed up."""

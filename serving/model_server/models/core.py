@@ -1,0 +1,243 @@
+"""The server's models: which are configured, what they are called, how they are run."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+from numpy.typing import NDArray
+from tensorflow.core.protobuf.config_pb2 import ConfigProto
+from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
+from tensorflow_serving.apis.model_pb2 import ModelSpec
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from serving.model_server.config_files import BatchingParameters
+from serving.model_server.errors import ServingError, failed_precondition, invalid_argument
+from serving.model_server.metrics import Metrics
+from serving.model_server.models.batching import BatchScheduler
+from serving.model_server.models.batching_options import BatchingOptions
+from serving.model_server.models.manager import Manager
+from serving.model_server.models.model_config import check_model_config, sources_of
+from serving.model_server.models.servable import Call, Servable
+from serving.model_server.models.versions import State
+from serving.model_server.models.warmup import warm_up
+from serving.model_server.options import ServerOptions, default_threads
+from serving.model_server.text_proto import read_text_proto
+
+logger = logging.getLogger(__name__)
+
+_THREADS_PER_CPU = 4
+
+
+class ServerCore:
+    """Models behind the services.
+
+    Args:
+        options: the server's flags.
+        metrics: where loads, waits and runs are counted.
+        stopping: set when the server is told to stop; loading, warming up and waiting end then.
+
+    Raises:
+        ServingError: the batching parameters cannot be read.
+    """
+
+    def __init__(self, options: ServerOptions, metrics: Metrics, stopping: threading.Event) -> None:
+        self._options = options
+        self._metrics = metrics
+        self._stopping = stopping
+        self._batches: BatchScheduler | None = None
+        if options.enable_batching:
+            self._batches = BatchScheduler(_batching_options(options), metrics)
+        self._pool = ThreadPoolExecutor(_THREADS_PER_CPU * default_threads(), "session")
+        self._config: ModelServerConfig | None = None
+        self._labels: dict[str, dict[str, int]] = {}
+        self._reloading = threading.Lock()
+        self._manager = Manager(self._load, options, stopping)
+
+    @property
+    def model_names(self) -> list[str]:
+        """The configured models."""
+        with self._reloading:
+            return self._configured(self._config)
+
+    def configure(self, config: ModelServerConfig, cancelled: threading.Event) -> None:
+        """Serves another list of models; returns when those that are new are available.
+
+        Args:
+            config: the list.
+            cancelled: ends the wait; the configuration stays.
+
+        Raises:
+            ServingError: the list is refused, and nothing has changed; or a new model cannot be
+                loaded, or the server stops before it is.
+        """
+        with self._reloading:
+            check_model_config(config, self._config)
+            labels = self._new_labels(config)
+            known = set(self._configured(self._config))
+            self._config, self._labels = config, labels
+            self._manager.set_sources(sources_of(config.model_config_list))
+            new = [
+                model.name for model in config.model_config_list.config if model.name not in known
+            ]
+        lost = self._manager.wait_until_available(new, cancelled=cancelled)
+        if lost:
+            reasons = ", ".join(
+                f"{{name: {name} version: {version.number}}} due to error: "
+                f"{version.error.message if version.error else ''}"
+                for name, version in lost
+            )
+            raise ServingError(
+                grpc.StatusCode.UNKNOWN,
+                f"{len(lost)} servable(s) did not become available: {{{reasons}}}",
+            )
+
+    @contextmanager
+    def using(self, spec: ModelSpec) -> Iterator[Servable]:
+        """Lends the version that a request names.
+
+        Raises:
+            ServingError: it names none, or none that is available.
+        """
+        if not spec.name:
+            raise invalid_argument("ModelSpec has no name specified.")
+        with self._manager.using(spec.name, self._version_of(spec)) as servable:
+            yield servable
+
+    def run(self, servable: Servable, call: Call, method: str) -> Future[list[NDArray[Any]]]:
+        """Starts a call, in a batch with others where batching is on.
+
+        Raises:
+            ServingError: the call fits no batch, or the queue is full.
+        """
+        if self._batches is not None and servable.has_signature(call):
+            return self._batches.submit(servable, call)
+        return self._pool.submit(self._run_alone, servable, call, method)
+
+    def status(self, spec: ModelSpec) -> list[ModelVersionStatus]:
+        """Tells the states of the version that `spec` names, or of all.
+
+        Raises:
+            ServingError: NOT_FOUND where there is none.
+        """
+        version = self._version_of(spec)
+        states = [
+            state.status()
+            for state in self._manager.states(spec.name)
+            if version is None or state.number == version
+        ]
+        if not states:
+            raise ServingError(
+                grpc.StatusCode.NOT_FOUND,
+                f"Could not find any versions of model {spec.name}"
+                if version is None
+                else f"Could not find version {version} of model {spec.name}",
+            )
+        return states
+
+    def close(self) -> None:
+        """Ends what runs, then drops all models."""
+        self._manager.close()
+        if self._batches is not None:
+            self._batches.close()
+        self._pool.shutdown()
+
+    @staticmethod
+    def _configured(config: ModelServerConfig | None) -> list[str]:
+        return [model.name for model in config.model_config_list.config] if config else []
+
+    def _run_alone(self, servable: Servable, call: Call, method: str) -> list[NDArray[Any]]:
+        started = time.monotonic()
+        arrays = servable.run(call)
+        self._metrics.session_run(servable.name, method, time.monotonic() - started)
+        return arrays
+
+    def _version_of(self, spec: ModelSpec) -> int | None:
+        choice = spec.WhichOneof("version_choice")
+        if choice == "version":
+            return int(spec.version.value)
+        if choice is None:
+            return None
+        version = self._labels.get(spec.name, {}).get(spec.version_label)
+        if version is None:
+            raise invalid_argument(f"Unrecognized servable version label: {spec.version_label}")
+        return version
+
+    def _new_labels(self, config: ModelServerConfig) -> dict[str, dict[str, int]]:
+        labels: dict[str, dict[str, int]] = {}
+        for model in config.model_config_list.config:
+            available = {
+                version.number
+                for version in self._manager.states(model.name)
+                if version.state == State.AVAILABLE
+            }
+            for label, version in model.version_labels.items():
+                is_new = self._labels.get(model.name, {}).get(label, version) == version
+                lenient = self._options.allow_version_labels_for_unavailable_models and is_new
+                if version not in available and not lenient:
+                    raise failed_precondition(
+                        f"Request to assign label to version {version} of model {model.name}, "
+                        "which is not currently available for inference"
+                    )
+                labels.setdefault(model.name, {})[label] = version
+        return labels
+
+    def _load(self, name: str, version: int, path: Path) -> Servable:
+        """Loads and warms up a version, on the manager's thread."""
+        logger.info("Loading servable version {name: %s version: %d}", name, version)
+        started = time.monotonic()
+        try:
+            servable = Servable(
+                name,
+                version,
+                path,
+                self._options.saved_model_tags.split(","),
+                _session_config(self._options),
+            )
+        except Exception:
+            self._metrics.loaded(str(path), time.monotonic() - started, ok=False)
+            raise
+        self._metrics.loaded(str(path), time.monotonic() - started, ok=True)
+        if self._options.enable_model_warmup:
+            self._warm_up(servable)
+        return servable
+
+    def _warm_up(self, servable: Servable) -> None:
+        started = time.monotonic()
+        try:
+            count = warm_up(
+                servable, self._options.num_request_iterations_for_warmup or 1, self._stopping
+            )
+        except Exception:
+            self._metrics.warmed_up(str(servable.path), time.monotonic() - started, ok=False)
+            servable.close()
+            raise
+        seconds = time.monotonic() - started
+        if count:
+            self._metrics.warmed_up(str(servable.path), seconds, ok=True)
+            logger.info("Ran %d warm-up requests in %.1f s", count, seconds)
+
+
+def _batching_options(options: ServerOptions) -> BatchingOptions:
+    parameters = BatchingParameters()
+    if options.batching_parameters_file:
+        read_text_proto(options.batching_parameters_file, parameters)
+    return BatchingOptions.from_proto(parameters)
+
+
+def _session_config(options: ServerOptions) -> ConfigProto:
+    config = ConfigProto(
+        intra_op_parallelism_threads=options.tensorflow_intra_op_parallelism
+        or options.tensorflow_session_parallelism,
+        inter_op_parallelism_threads=options.tensorflow_inter_op_parallelism
+        or options.tensorflow_session_parallelism,
+    )
+    config.gpu_options.per_process_gpu_memory_fraction = options.per_process_gpu_memory_fraction
+    return config

@@ -1,0 +1,303 @@
+"""Keeps the wanted versions of every model loaded.
+
+A new version is loaded and warm before the one that it replaces is drained and dropped, which is
+TensorFlow Serving's availability-preserving policy.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+
+from serving.model_server.errors import ServingError
+from serving.model_server.models.servable import Servable
+from serving.model_server.models.source import ModelSource
+from serving.model_server.models.versions import State, Version
+from serving.model_server.options import ServerOptions
+
+logger = logging.getLogger(__name__)
+
+Load = Callable[[str, int, Path], Servable]
+
+
+class Manager:
+    """The versions of all models, and the thread that loads and drops them.
+
+    Args:
+        load: makes a version ready to answer; raises `ServingError`.
+        options: how often folders are looked at, and failed loads tried again.
+        stopping: once it is set, nothing more is loaded and nobody waits for it.
+    """
+
+    def __init__(self, load: Load, options: ServerOptions, stopping: threading.Event) -> None:
+        self._load = load
+        self._options = options
+        self._stopping = stopping
+        self._changed = threading.Condition()
+        self._sources: dict[str, ModelSource] = {}
+        self._models: dict[str, dict[int, Version]] = {}
+        self._unread: dict[str, str] = {}
+        self._poll_now = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="model-manager", daemon=True)
+        self._thread.start()
+
+    def set_sources(self, sources: Iterable[ModelSource]) -> None:
+        """Replaces the models to serve; those that are no longer listed are dropped."""
+        with self._changed:
+            self._sources = {source.name: source for source in sources}
+        self._poll_now.set()
+
+    @contextmanager
+    def using(self, name: str, version: int | None) -> Iterator[Servable]:
+        """Lends a version; it stays loaded until it is given back.
+
+        Args:
+            name: the model's name.
+            version: its version, or None for the highest that is available.
+
+        Raises:
+            ServingError: NOT_FOUND where there is none.
+        """
+        with self._changed:
+            lent = self._find(name, version)
+            servable = lent.servable
+            assert servable is not None
+            lent.users += 1
+        try:
+            yield servable
+        finally:
+            with self._changed:
+                lent.users -= 1
+                if not lent.users:
+                    self._changed.notify_all()
+
+    def states(self, name: str) -> list[Version]:
+        """Lists the versions of a model that were ever wanted, the highest first."""
+        with self._changed:
+            versions = self._models.get(name, {})
+            return [versions[number] for number in sorted(versions, reverse=True)]
+
+    def wait_until_available(
+        self, names: Iterable[str], *, cancelled: threading.Event
+    ) -> list[tuple[str, Version]]:
+        """Waits until each model has an available version, or loading all of them was given up.
+
+        Args:
+            names: models that have a source.
+            cancelled: ends the wait at once.
+
+        Returns:
+            The versions that were given up, of the models that have no other.
+
+        Raises:
+            ServingError: UNAVAILABLE where the server stops meanwhile.
+        """
+        waiting = set(names)
+        while waiting and not cancelled.is_set():
+            if self._stopping.is_set():
+                raise ServingError(grpc.StatusCode.UNAVAILABLE, "The server is stopping.")
+            with self._changed:
+                lost = []
+                for name in list(waiting):
+                    versions = list(self._models.get(name, {}).values())
+                    wanted = [version for version in versions if version.wanted]
+                    if any(version.state == State.AVAILABLE for version in versions):
+                        waiting.discard(name)
+                    elif wanted and all(version.failed for version in wanted):
+                        lost += [(name, version) for version in wanted]
+                if not waiting or (lost and {name for name, _ in lost} == waiting):
+                    return lost
+                self._changed.wait(0.1)
+        return []
+
+    def close(self) -> None:
+        """Ends the thread and drops every version, each when its last caller is done."""
+        with self._changed:
+            self._closed = True
+            self._sources = {}
+        self._poll_now.set()
+        self._thread.join()
+
+    def _find(self, name: str, number: int | None) -> Version:
+        available = {
+            version.number: version
+            for version in self._models.get(name, {}).values()
+            if version.state == State.AVAILABLE
+        }
+        wanted = max(available, default=None) if number is None else number
+        if wanted is None or wanted not in available:
+            request = f"Latest({name})" if number is None else f"Specific({name}, {number})"
+            raise ServingError(
+                grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {request}"
+            )
+        return available[wanted]
+
+    def _work(self) -> None:
+        while True:
+            self._poll_now.clear()
+            with self._changed:
+                closed, sources = self._closed, dict(self._sources)
+                names = {*sources, *self._models}
+            for name in names:
+                try:
+                    self._reconcile(name, sources.get(name))
+                except Exception:  # the other models must go on coming and going
+                    logger.exception("The versions of %s cannot be brought up to date", name)
+            if closed:
+                return
+            self._poll_now.wait(self._pause_s())
+
+    def _pause_s(self) -> float | None:
+        """Seconds until a folder is due, or a load that failed."""
+        poll_s = self._options.file_system_poll_wait_seconds
+        with self._changed:
+            retries = [
+                max(0.0, version.next_attempt - time.monotonic())
+                for versions in self._models.values()
+                for version in versions.values()
+                if version.wanted and version.state == State.LOADING
+            ]
+        if poll_s:
+            retries.append(poll_s)
+        return min(retries, default=None)
+
+    def _reconcile(self, name: str, source: ModelSource | None) -> None:
+        """Brings a model's versions nearer to what its source wants."""
+        wanted = {} if source is None else self._look(name, source)
+        if wanted is not None:
+            self._mark(name, wanted)
+        for version in self.states(name):
+            if version.wanted and version.state in (State.START, State.LOADING):
+                self._try_load(name, version)
+        self._drop_unwanted(name)
+
+    def _look(self, name: str, source: ModelSource) -> dict[int, Path] | None:
+        """Looks which versions are wanted; None where all is to stay as it is."""
+        try:
+            wanted = source.wanted_versions()
+        except (OSError, ValueError) as error:  # a caller may ask for a path that cannot be one
+            reason = error.strerror if isinstance(error, OSError) else None
+            self._report(
+                name,
+                f"Could not find base path {source.base_path} for servable "
+                f"{name} with error {reason or error}",
+            )
+            return None if self._has_available(name) else {}
+        if wanted:
+            self._unread.pop(name, None)
+            return wanted
+        self._report(
+            name,
+            f"No versions of servable {name} found under base path "
+            f"{source.base_path}. Did you forget to name your leaf directory "
+            "as a number (eg. '/1/')?",
+        )
+        stays = self._options.servable_versions_always_present and self._has_available(name)
+        return None if stays else {}
+
+    def _mark(self, name: str, wanted: dict[int, Path]) -> None:
+        with self._changed:
+            versions = self._models.setdefault(name, {})
+            for number, path in wanted.items():
+                known = versions.get(number)
+                # One that was dropped is loaded anew where its folder is wanted again; one that
+                # could not be loaded, where its folder has been away meanwhile.
+                if known is None or (
+                    known.state == State.END and (not known.wanted or not known.failed)
+                ):
+                    versions[number] = Version(number, path)
+            for version in versions.values():
+                version.wanted = version.number in wanted
+
+    def _try_load(self, name: str, version: Version) -> None:
+        with self._changed:
+            if version.next_attempt > time.monotonic() or self._stopping.is_set():
+                return
+            version.state = State.LOADING
+        try:
+            servable = self._load(name, version.number, version.path)
+        except ServingError as error:
+            self._load_failed(name, version, error)
+            return
+        # Whatever else a damaged model makes happen: the thread must live on for the others.
+        except Exception as error:
+            logger.exception("Version %d of %s cannot be loaded", version.number, name)
+            message = f"{type(error).__name__}: {error}"
+            self._load_failed(name, version, ServingError(grpc.StatusCode.INTERNAL, message))
+            return
+        with self._changed:
+            version.servable, version.error, version.state = servable, None, State.AVAILABLE
+            self._changed.notify_all()
+        logger.info(
+            "Successfully loaded servable version {name: %s version: %d}", name, version.number
+        )
+
+    def _load_failed(self, name: str, version: Version, error: ServingError) -> None:
+        pause_s = max(0.0, self._options.load_retry_interval_micros / 1e6)
+        with self._changed:
+            version.failures += 1
+            # Not the error itself, whose traceback would keep what was loaded of the model.
+            version.error = ServingError(error.code, error.message)
+            version.next_attempt = time.monotonic() + pause_s
+            left = self._options.max_num_load_retries + 1 - version.failures
+            if left <= 0:
+                version.state = State.END
+            self._changed.notify_all()
+        then = f"trying again in {pause_s:g} s, {left} more times" if left > 0 else "given up"
+        logger.error(
+            "Loading servable: {name: %s version: %d} failed: %s; %s",
+            name,
+            version.number,
+            error.message,
+            then,
+        )
+
+    def _drop_unwanted(self, name: str) -> None:
+        with self._changed:
+            versions = self._models[name]
+            unwanted = [version for version in versions.values() if not version.wanted]
+            still_needed = any(version.wanted for version in versions.values()) and not any(
+                version.wanted and version.state == State.AVAILABLE for version in versions.values()
+            )
+            dropped = []
+            for version in unwanted:
+                if version.state == State.AVAILABLE and not still_needed:
+                    version.state = State.UNLOADING
+                    dropped.append(version)
+                elif version.state in (State.START, State.LOADING):
+                    version.state = State.END
+        for version in dropped:
+            # On a thread of its own: a caller that takes its time holds up no other version.
+            drain = threading.Thread(target=self._drain, args=(name, version))
+            drain.start()
+            if self._closed:
+                drain.join()
+
+    def _drain(self, name: str, version: Version) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: version.users == 0)
+            servable, version.servable = version.servable, None
+        assert servable is not None
+        try:
+            servable.close()
+        finally:
+            with self._changed:
+                version.state = State.END
+                self._changed.notify_all()
+        logger.info("Successfully unloaded {name: %s version: %d}", name, version.number)
+
+    def _has_available(self, name: str) -> bool:
+        return any(version.state == State.AVAILABLE for version in self.states(name))
+
+    def _report(self, name: str, sentence: str) -> None:
+        """Warns once of a folder that gives nothing, not at every look."""
+        if self._unread.get(name) != sentence:
+            self._unread[name] = sentence
+            logger.warning(sentence)

@@ -1,0 +1,1 @@
+"""The trained model as a servable: signatures, warm-up requests, model card."""

@@ -1,0 +1,198 @@
+"""The model card: what a model is, what it was made of, and what it is not for, in markdown.
+
+After Mitchell et al., "Model Cards for Model Reporting" (https://arxiv.org/abs/1810.03993).
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+import tfx
+import yaml
+
+from ingestion.limits import MAX_MEGAPIXELS
+from trainer.preprocessing.image import TransformConfig
+from trainer.training.config import TrainerConfig
+from trainer.training.input import Split
+
+HOW_GOOD = "## How good it is"
+"""Heading of the section that the push completes."""
+UNTIL_PUSHED = (
+    "What it comes to on all eval pictures, and the bounds that it has to keep, are added to this "
+    "card when it is pushed."
+)
+"""Paragraph that stands in for that."""
+
+_SIGNATURES = """\
+| Signature | Takes | Gives |
+| --- | --- | --- |
+| `serving_default` | `pictures`: encoded pictures | `breeds`, `probabilities`: the {top_k} most \
+probable, the first most |
+| `classify` | `inputs`: `tf.train.Example`s | `classes`, `scores`: the same, for the Classify \
+call |
+| `features` | `pictures`: encoded pictures | `features`: what the last layer sees, to compare \
+pictures by |
+| `evaluate` | `examples`: `tf.train.Example`s | `probabilities` of all breeds, in label order |
+| `transform_features` | `examples`: `tf.train.Example`s with labels | what TFX's Transform makes \
+of them |
+
+A picture is the content of a JPEG, PNG, BMP or GIF file, whose first frame counts; in an example it
+is the feature `image/encoded`. Decoding, scaling and normalising are part of the model. From the
+command line, and in Python:
+
+```sh
+dogbreed predict dog.jpg
+```
+
+```python
+import grpc, tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+request = predict_pb2.PredictRequest()
+request.model_spec.name = "dogbreed"
+request.inputs["pictures"].CopyFrom(tf.make_tensor_proto([open("dog.jpg", "rb").read()]))
+stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel("localhost:8500"))
+print(stub.Predict(request, timeout=10).outputs["breeds"])
+```
+"""
+
+_LIMITS = """\
+- It knows the breeds listed below and nothing else. Shown another breed, a mongrel, a cat or a
+  chair, it still names one of them, and may do so with a high probability.
+- It expects one dog that fills most of the picture, as in the pictures that it learned from. It
+  does not find dogs, nor count them.
+- A probability is the network's own and says how sure it is, not how often it is right.
+- Its accuracy differs from breed to breed; breeds with few pictures are known least well.
+- Do not rest a decision about an animal or a person on its answer alone.
+- Pictures of more than {max_megapixels} megapixels are refused. The orientation that a camera notes
+  in a file is not looked at: turn such a picture upright first.
+"""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What there is to say of a model."""
+
+    breeds: Sequence[str]
+    """In label order."""
+    config: TrainerConfig
+    """How the network was trained."""
+    transform: TransformConfig
+    """How pictures become what the network takes."""
+    train_split: Split
+    """What it learned from."""
+    eval_split: Split
+    """What it was measured on."""
+    history: Sequence[Mapping[str, str]]
+    """Rows of `history.csv`; a value that was not measured is empty."""
+    parameters: int
+    """Numbers that were learned or are kept with the network."""
+    data: str
+    """Fingerprint of the records."""
+    recipe: str
+    """Fingerprint of all that decides which model comes out."""
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of what the model was made with, by name."""
+    return {
+        "Python": platform.python_version(),
+        "TensorFlow": tf.__version__,
+        "Keras": keras.__version__,
+        "TensorFlow Transform": tft.__version__,
+        "TFX": tfx.__version__,
+    }
+
+
+def model_card(facts: ModelFacts) -> str:
+    """Writes the card. The same facts give the same card."""
+    config, image = facts.config, facts.config.network.image
+    colours = "in colour" if image.channels == 3 else "in grey"
+    settings = {
+        "trainer": config.model_dump(mode="json"),
+        "transform": facts.transform.model_dump(mode="json"),
+    }
+    lines = [
+        "# Dog breeds",
+        "",
+        f"Names the breed of the dog in a picture, one of {len(facts.breeds)}. The network is "
+        f"`{config.network.name}` with {facts.parameters:,} parameters; it sees pictures of "
+        f"{image.height_px} x {image.width_px} pixels, {colours}.",
+        "",
+        "## How to call it",
+        "",
+        _SIGNATURES.format(top_k=min(config.top_k, len(facts.breeds))),
+        "## What it is not for",
+        "",
+        _LIMITS.format(max_megapixels=MAX_MEGAPIXELS),
+        HOW_GOOD,
+        "",
+        "As measured while it was trained. Losses are cross-entropies in nats, accuracies shares.",
+        "",
+        *_figures(facts.history),
+        "",
+        UNTIL_PUSHED,
+        "",
+        "## What it was made of",
+        "",
+        *markdown_table(
+            ("", ""),
+            [
+                ("Train pictures", f"{facts.train_split.num_examples:,}"),
+                ("Eval pictures", f"{facts.eval_split.num_examples:,}"),
+                ("Data fingerprint", f"`{facts.data}`"),
+                ("Recipe", f"`{facts.recipe}`, of data, settings and code"),
+                *versions().items(),
+            ],
+        ),
+        "",
+        "```yaml",
+        yaml.safe_dump(settings, sort_keys=False).rstrip(),
+        "```",
+        "",
+        "## Breeds",
+        "",
+        *markdown_table(("Label", "Breed", "Train pictures", "Eval pictures"), _breed_rows(facts)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _figures(history: Sequence[Mapping[str, str]]) -> list[str]:
+    measured = [row for row in history if row["val_loss"]]
+    rows = [("Last epoch", history[-1])]
+    if measured:
+        best = min(measured, key=lambda row: float(row["val_loss"]))
+        rows.append(("Epoch of the lowest eval loss", best))
+    names = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
+    return markdown_table(
+        ("", "Epoch", "Train loss", "Train accuracy", "Eval loss", "Eval accuracy"),
+        [
+            (
+                title,
+                row[names[0]],
+                *(f"{float(row[name]):.4f}" if row[name] else "" for name in names[1:]),
+            )
+            for title, row in rows
+        ],
+    )
+
+
+def _breed_rows(facts: ModelFacts) -> Iterator[tuple[str, ...]]:
+    for label, breed in enumerate(facts.breeds):
+        counts = (
+            split.label_counts[label] if label < len(split.label_counts) else 0
+            for split in (facts.train_split, facts.eval_split)
+        )
+        yield (str(label), breed, *(f"{count:,}" for count in counts))
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lays out a markdown table; a bar in a value would end its cell."""
+    cells = [[value.replace("|", "\\|") for value in row] for row in (header, *rows)]
+    lines = [f"| {' | '.join(row)} |" for row in cells]
+    return [lines[0], f"|{' --- |' * len(header)}", *lines[1:]]

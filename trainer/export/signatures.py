@@ -1,0 +1,203 @@
+"""The exported model: one signature for each of its users."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
+
+from trainer.export.last_features import with_features
+from trainer.preprocessing.features import IMAGE_KEY, transformed_name
+from trainer.preprocessing.image import ImageSpec
+from trainer.preprocessing.transform import load_stored
+
+DEFAULT_SIGNATURE = "serving_default"
+"""Encoded pictures to the most probable breeds; model servers use it where none is named."""
+EVAL_SIGNATURE = "evaluate"
+"""Serialized `tf.train.Example`s to probabilities; TensorFlow Model Analysis calls it."""
+CLASSIFY_SIGNATURE = "classify"
+"""Serialized `tf.train.Example`s to the most probable breeds, for TensorFlow Serving's Classify."""
+
+
+class Servable(tf.Module):
+    """A network with everything that stands between an encoded picture and a breed's name.
+
+    Args:
+        network: `(batch, *image.shape)` uint8 to `(batch, num_classes)` logits.
+        transform: the Transform graph that the network was trained behind.
+        breeds: names in label order.
+        image: what the network takes.
+        top_k: answers of `serving_default` and `classify`; at most the number of breeds.
+        average_mirrored: answer with the mean over a picture and its mirror image.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        transform: tft.TFTransformOutput,
+        breeds: Sequence[str],
+        image: ImageSpec,
+        top_k: int,
+        *,
+        average_mirrored: bool = False,
+    ) -> None:
+        super().__init__(name="servable")
+        # The plain variables are saved, and nothing else of the model. Of Keras's own wrappers
+        # around them, Keras 3 saves copies, and a session restores just those: TensorFlow Serving
+        # would load the model and find its weights missing at the first call. Besides, the
+        # optimizer's state would come along.
+        self.weights = [variable.value for variable in network.variables]
+        model = with_features(network)
+        self._run: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]] = lambda pictures: model(
+            pictures, training=False
+        )
+        # Not TFT's Keras layer around the same graph: saving that one traces it in a legacy format
+        # that nobody reads, which takes longer than all the rest of the export.
+        self._transform = SavedModelLoader(transform.transform_savedmodel_dir)
+        self.transform_resources = self._transform._imported  # saved along, if it has tables
+        self._raw_spec = transform.raw_feature_spec()
+        self._breeds = tuple(breeds)
+        self._image = image
+        self._top_k = min(top_k, len(breeds))
+        self._average_mirrored = average_mirrored
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((None,), tf.string, name="pictures")], autograph=False
+    )
+    def serving_default(self, pictures: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Names the breeds in pictures.
+
+        Args:
+            pictures: `(batch,)` string; JPEG, PNG, BMP or GIF.
+
+        Returns:
+            `breeds` `(batch, k)` string and `probabilities` `(batch, k)` float32 in [0, 1], the
+            most probable first.
+        """
+        breeds, probabilities = self._most_probable(pictures)
+        return {"breeds": breeds, "probabilities": probabilities}
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((None,), tf.string, name="inputs")], autograph=False
+    )
+    def classify(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Names the breeds in examples, under the names that the Classify call expects.
+
+        Args:
+            inputs: `(batch,)` string; serialized `tf.train.Example`s with an encoded picture.
+
+        Returns:
+            `classes` `(batch, k)` string and `scores` `(batch, k)` float32 in [0, 1], the most
+            probable first.
+        """
+        classes, scores = self._most_probable(self._pictures_in(inputs))
+        return {"classes": classes, "scores": scores}
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((None,), tf.string, name="examples")], autograph=False
+    )
+    def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Gives the probability of every breed.
+
+        Args:
+            examples: `(batch,)` string; serialized `tf.train.Example`s with an encoded picture.
+
+        Returns:
+            `probabilities` `(batch, num_classes)` float32 in [0, 1], in label order.
+        """
+        return {"probabilities": self._answer(self._pictures_in(examples))["probabilities"]}
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((None,), tf.string, name="pictures")], autograph=False
+    )
+    def features(self, pictures: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Gives what the network makes of pictures before its last layer, to compare them by.
+
+        Args:
+            pictures: `(batch,)` string; JPEG, PNG, BMP or GIF.
+
+        Returns:
+            `features` `(batch, d)` float32.
+        """
+        return {"features": self._answer(pictures)["features"]}
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((None,), tf.string, name="examples")], autograph=False
+    )
+    def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Transforms examples as Transform did, under the name that TFX gives this.
+
+        Args:
+            examples: `(batch,)` string; serialized raw `tf.train.Example`s, with their labels.
+
+        Returns:
+            Every transformed feature, `(batch,)`.
+        """
+        return self._transformed(tf.io.parse_example(examples, self._raw_spec))
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)], autograph=False)
+    def _answer(self, pictures: tf.Tensor) -> dict[str, tf.Tensor]:
+        """From encoded pictures `(batch,)` to `features` and `probabilities`.
+
+        A function of its own, so that it is traced once for all signatures.
+        """
+        # Model servers do not look at a tensor's shape: one of two dimensions would be answered.
+        raw = tf.reshape(tf.ensure_shape(pictures, (None,)), (-1, 1))
+        if isinstance(self._raw_spec[IMAGE_KEY], tf.io.VarLenFeature):
+            raw = tf.sparse.from_dense(raw)
+        stored = self._transformed({IMAGE_KEY: raw})[transformed_name(IMAGE_KEY)]
+        loaded = tf.map_fn(
+            lambda picture: load_stored(picture, self._image), stored, fn_output_signature=tf.uint8
+        )
+        features, probabilities = self._run_network(loaded)
+        if self._average_mirrored:
+            mirrored = self._run_network(loaded[:, :, ::-1])
+            features = (features + mirrored[0]) / 2
+            probabilities = (probabilities + mirrored[1]) / 2
+        return {"features": features, "probabilities": probabilities}
+
+    def _most_probable(self, pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        top = tf.math.top_k(self._answer(pictures)["probabilities"], k=self._top_k)
+        return tf.gather(tf.constant(self._breeds), top.indices), top.values
+
+    def _pictures_in(self, examples: tf.Tensor) -> tf.Tensor:
+        """Takes the encoded pictures, `(batch,)`, out of serialized examples."""
+        spec = {IMAGE_KEY: self._raw_spec[IMAGE_KEY]}
+        pictures = tf.io.parse_example(examples, spec)[IMAGE_KEY]
+        if isinstance(pictures, tf.SparseTensor):
+            return pictures.values
+        return tf.reshape(pictures, (-1,))
+
+    def _transformed(self, raw: dict[str, Any]) -> dict[str, tf.Tensor]:
+        transformed: dict[str, tf.Tensor] = self._transform.apply_transform_model(raw)
+        return transformed
+
+    def _run_network(self, pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        features, logits = self._run(pictures)
+        return tf.cast(features, tf.float32), tf.nn.softmax(logits)
+
+
+def save_servable(servable: Servable, directory: Path) -> None:
+    """Writes a SavedModel that TensorFlow Serving and TensorFlow Model Analysis can load."""
+    tf.saved_model.save(
+        servable,
+        str(directory),
+        signatures={
+            DEFAULT_SIGNATURE: servable.serving_default,
+            CLASSIFY_SIGNATURE: servable.classify,
+            EVAL_SIGNATURE: servable.evaluate,
+            "features": servable.features,
+            "transform_features": servable.transform_features,
+        },
+    )
+    # TensorFlow 2 says of every signature that it is for Predict. TensorFlow Serving does not mind
+    # unless it is told to check that; older ones always do, and refuse Classify.
+    v1 = tf.compat.v1.saved_model
+    updater = v1.signature_def_utils.MethodNameUpdater(str(directory))
+    updater.replace_method_name(CLASSIFY_SIGNATURE, v1.CLASSIFY_METHOD_NAME)
+    updater.save()

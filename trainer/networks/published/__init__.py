@@ -1,0 +1,1 @@
+"""Networks as they were published, each with its settings and its source."""

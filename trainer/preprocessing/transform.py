@@ -1,0 +1,154 @@
+"""The one definition of preprocessing, used by Transform, training, the Evaluator and serving.
+
+Transform turns every encoded picture into a small JPEG of exactly the network's size. That file is
+a tenth to a thirtieth of the same picture as floats. Because it is lossy, it is part of
+the definition: a picture that arrives while serving takes the same way, through the same saved
+Transform graph, so that a network never sees a picture prepared in another way.
+
+TFX's Transform calls `preprocessing_fn`; `trainer.training.input` and `trainer.export.signatures`
+call `load_stored`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from trainer.preprocessing.encoded_image import refuse_costly
+from trainer.preprocessing.features import BREED_KEY, IMAGE_KEY, LABEL_KEY, transformed_name
+from trainer.preprocessing.image import ImageSpec, TransformConfig
+
+
+def preprocessing_fn(
+    inputs: dict[str, tf.Tensor | tf.SparseTensor], custom_config: dict[str, Any]
+) -> dict[str, tf.Tensor]:
+    """Builds the Transform graph.
+
+    Args:
+        inputs: raw features, each `(batch, 1)`, dense or sparse.
+        custom_config: `image` and `transform`, the JSON forms of `ImageSpec` and
+            `TransformConfig`.
+
+    Returns:
+        The stored picture `(batch,)` string and the label `(batch,)` int64, under their
+        transformed names.
+    """
+    image = ImageSpec.model_validate(custom_config["image"])
+    transform = TransformConfig.model_validate(custom_config["transform"])
+    return {
+        transformed_name(IMAGE_KEY): tf.map_fn(
+            lambda encoded: store(
+                fit_picture(decode_picture(encoded), image, transform), transform
+            ),
+            _one_value_each(inputs[IMAGE_KEY]),
+            fn_output_signature=tf.string,
+        ),
+        transformed_name(LABEL_KEY): _one_value_each(inputs[LABEL_KEY]),
+        transformed_name(BREED_KEY): _one_value_each(inputs[BREED_KEY]),
+    }
+
+
+def decode_picture(encoded: tf.Tensor) -> tf.Tensor:
+    """Decodes a JPEG, PNG, BMP or a GIF's first frame.
+
+    Args:
+        encoded: scalar string.
+
+    Returns:
+        `(height, width, 3)` uint8 in [0, 255].
+
+    Raises:
+        tf.errors.InvalidArgumentError: when the graph runs, if the bytes are no such picture, cut
+            short, or would cost too much to decode (`trainer.preprocessing.encoded_image`).
+    """
+    picture = tf.io.decode_image(refuse_costly(encoded), channels=3, expand_animations=False)
+    return tf.ensure_shape(picture, (None, None, 3))
+
+
+def fit_picture(picture: tf.Tensor, image: ImageSpec, transform: TransformConfig) -> tf.Tensor:
+    """Scales a picture to the network's size and colours.
+
+    Args:
+        picture: `(height, width, 3)` uint8 in [0, 255], of any size.
+        image: size and colours to reach.
+        transform: how another aspect ratio is made to fit.
+
+    Returns:
+        `(image.height_px, image.width_px, image.channels)` uint8 in [0, 255].
+    """
+    size = (image.height_px, image.width_px)
+    if image.channels == 1:
+        picture = tf.image.rgb_to_grayscale(picture)
+    if transform.fit == "pad":
+        fitted = _scale_within(picture, image)
+    else:
+        if transform.fit == "crop":
+            picture = _crop_to_aspect(picture, image)
+        fitted = tf.image.resize(picture, size, antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(fitted), 0, 255), tf.uint8)
+
+
+def store(picture: tf.Tensor, transform: TransformConfig) -> tf.Tensor:
+    """Encodes a fitted picture `(height, width, channels)` uint8 as scalar JPEG bytes."""
+    return tf.io.encode_jpeg(
+        picture, quality=transform.jpeg_quality, chroma_downsampling=False, optimize_size=False
+    )
+
+
+def load_stored(stored: tf.Tensor, image: ImageSpec) -> tf.Tensor:
+    """Decodes what `store` wrote.
+
+    The accurate inverse transform is named because the default differs between builds of
+    libjpeg, and with it the pixels.
+
+    Args:
+        stored: scalar string.
+        image: size and colours it was stored with.
+
+    Returns:
+        `image.shape` uint8 in [0, 255].
+    """
+    picture = tf.io.decode_jpeg(stored, channels=image.channels, dct_method="INTEGER_ACCURATE")
+    return tf.ensure_shape(picture, image.shape)
+
+
+def _crop_to_aspect(picture: tf.Tensor, image: ImageSpec) -> tf.Tensor:
+    """Cuts the largest centred part that has the aspect ratio of `image`."""
+    height, width = tf.shape(picture)[0], tf.shape(picture)[1]
+    aspect = image.width_px / image.height_px
+    new_height = tf.minimum(height, _at_least_one(tf.cast(width, tf.float32) / aspect))
+    new_width = tf.minimum(width, _at_least_one(tf.cast(height, tf.float32) * aspect))
+    return tf.image.crop_to_bounding_box(
+        picture, (height - new_height) // 2, (width - new_width) // 2, new_height, new_width
+    )
+
+
+def _scale_within(picture: tf.Tensor, image: ImageSpec) -> tf.Tensor:
+    """Scales all of a picture into the size of `image` and centres it on black.
+
+    `tf.image.resize_with_pad` does the same but fails on a picture so long and thin that its
+    shorter side vanishes.
+    """
+    height, width = (tf.cast(tf.shape(picture)[axis], tf.float32) for axis in (0, 1))
+    scale = tf.minimum(image.height_px / height, image.width_px / width)
+    new_height, new_width = _at_least_one(height * scale), _at_least_one(width * scale)
+    scaled = tf.image.resize(picture, (new_height, new_width), antialias=True)
+    return tf.image.pad_to_bounding_box(
+        scaled,
+        (image.height_px - new_height) // 2,
+        (image.width_px - new_width) // 2,
+        image.height_px,
+        image.width_px,
+    )
+
+
+def _at_least_one(size: tf.Tensor) -> tf.Tensor:
+    return tf.maximum(1, tf.cast(tf.round(size), tf.int32))
+
+
+def _one_value_each(feature: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
+    """Flattens a feature that has one value in every example: `(batch, 1)` to `(batch,)`."""
+    if isinstance(feature, tf.SparseTensor):
+        return feature.values
+    return tf.reshape(feature, (-1,))

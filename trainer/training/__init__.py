@@ -1,0 +1,1 @@
+"""Trains a network: input, augmentation, optimizer, callbacks, checkpoints, history."""

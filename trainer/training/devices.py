@@ -1,0 +1,97 @@
+"""What a training runs on: devices, the strategy over them, and the numbers they compute with."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+import tensorflow as tf
+
+from trainer.training.config import TrainerConfig
+
+# Tensor cores, by NVIDIA's compute capability: https://developer.nvidia.com/cuda-gpus
+_FIRST_WITH_BFLOAT16 = (8, 0)
+_FIRST_WITH_FLOAT16 = (7, 0)
+
+
+def split_processor(num_devices: int) -> None:
+    """Makes TensorFlow see several processors. Must come before TensorFlow's first computation.
+
+    Args:
+        num_devices: how many.
+
+    Raises:
+        ValueError: TensorFlow is at work already.
+    """
+    [processor] = tf.config.list_physical_devices("CPU")
+    devices = tf.config.get_logical_device_configuration(processor) or [None]
+    if len(devices) == num_devices:
+        return
+    try:
+        tf.config.set_logical_device_configuration(
+            processor, [tf.config.LogicalDeviceConfiguration()] * num_devices
+        )
+    except RuntimeError:
+        raise ValueError(
+            f"The processor cannot be split into {num_devices} devices any more: TensorFlow is at "
+            "work already. Start a new process."
+        ) from None
+
+
+def build_strategy(config: TrainerConfig) -> tf.distribute.Strategy:
+    """Chooses the devices: all GPUs, else the processor's logical devices.
+
+    Args:
+        config: batch size and logical devices.
+
+    Returns:
+        A strategy whose replicas share every batch evenly.
+
+    Raises:
+        ValueError: the batch cannot be shared evenly.
+    """
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    num_replicas = len(devices)
+    if config.batch_size % num_replicas:
+        raise ValueError(
+            f"trainer.batch_size {config.batch_size} cannot be shared evenly by {num_replicas} "
+            f"devices; {config.batch_size // num_replicas * num_replicas or num_replicas} can."
+        )
+    logging.info(
+        "%d replicas on %s: global batch %d, %d a replica",
+        num_replicas,
+        ", ".join(device.name for device in devices),
+        config.batch_size,
+        config.batch_size // num_replicas,
+    )
+    if num_replicas == 1:
+        return tf.distribute.get_strategy()
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+@contextmanager
+def precision(config: TrainerConfig) -> Iterator[None]:
+    """Builds layers within for the configured numbers; what is outside keeps Keras's default."""
+    name = config.precision if config.precision != "auto" else _best_precision()
+    policy = name if name == "float32" else f"mixed_{name}"
+    logging.info("Precision: %s", policy)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _best_precision() -> str:
+    capabilities = [
+        tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    if capabilities and min(capabilities) >= _FIRST_WITH_BFLOAT16:
+        return "bfloat16"
+    if capabilities and min(capabilities) >= _FIRST_WITH_FLOAT16:
+        return "float16"
+    return "float32"

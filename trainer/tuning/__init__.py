@@ -1,0 +1,1 @@
+"""Hyper-parameter search with keras-tuner, behind TFX's Tuner."""

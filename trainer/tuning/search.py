@@ -1,0 +1,252 @@
+"""A hyper-parameter search with keras-tuner: what is tried, in which order, and what is told of it.
+
+keras-tuner chooses the values and keeps the books; the training itself is the project's own, so
+that a trial is what Trainer would do with the same settings.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+from keras_tuner.engine import base_tuner
+from keras_tuner.engine import trial as trials
+from pydantic import BaseModel
+
+from foundation.settings import value_at
+from trainer.training.config import TrainerConfig
+from trainer.training.progress import PROGRESS_LOGGER
+from trainer.tuning.config import SearchedSetting, TunerConfig
+from trainer.tuning.values import (
+    apply_hyperparameters,
+    apply_values,
+    encode_choice,
+    in_words,
+    searched_values,
+)
+
+Score = Callable[[TrainerConfig, Path], float]
+"""Trains with some settings, in a folder for its files, and returns what came of it."""
+
+_progress = logging.getLogger(PROGRESS_LOGGER)
+_DIRECTIONS = {"accuracy": "max", "loss": "min"}
+
+
+class Search(base_tuner.BaseTuner):
+    """Trainings with other settings, one after the other.
+
+    A training that fails, because its loss left the finite numbers or its network cannot be built,
+    is a failed trial; the search goes on. Hyperband's better trials are trained anew with more
+    epochs, because the learning rate's schedule ends with the epochs.
+
+    Args:
+        tuner: the search's settings.
+        trainer: the training's settings, which those of a trial replace in part.
+        score: trains once.
+        directory: folder of the trials' files. Where an earlier search with the same settings was
+            interrupted, this one goes on.
+    """
+
+    def __init__(
+        self, tuner: TunerConfig, trainer: TrainerConfig, score: Score, directory: Path
+    ) -> None:
+        self._tuner = tuner
+        self._trainer = trainer
+        self._score = score
+        super().__init__(
+            oracle=_build_oracle(tuner, trainer), directory=str(directory), project_name="trials"
+        )
+
+    def run_trial(self, trial: trials.Trial) -> float:
+        """Trains with a trial's values.
+
+        Args:
+            trial: the trial.
+
+        Returns:
+            The objective over the eval split.
+
+        Raises:
+            keras_tuner.errors.FailedTrialError: no model came of it.
+        """
+        work_dir = Path(self.get_trial_dir(trial.trial_id)) / "training"
+        with _named(f"trial {len(self.oracle.start_order)}/{self._num_planned()}, "):
+            try:
+                return self._score(self._settings(trial), work_dir)
+            except ValueError as error:
+                reason = str(error).splitlines()[0] if str(error) else repr(error)
+                raise keras_tuner.errors.FailedTrialError(reason) from error
+            finally:
+                shutil.rmtree(work_dir / "checkpoints", ignore_errors=True)
+
+    def on_trial_end(self, trial: trials.Trial) -> None:
+        """Books the trial and says how it ended."""
+        super().on_trial_end(trial)
+        name = f"trial {len(self.oracle.end_order)}/{self._num_planned()}"
+        ended = self.oracle.get_trial(trial.trial_id)
+        values = in_words(searched_values(self._trainer, ended.hyperparameters.get_config()))
+        if ended.status == trials.TrialStatus.COMPLETED:
+            best = self.oracle.get_best_trials()[0]
+            result = f"{self._tuner.objective} {ended.score:.3f}, best {best.score:.3f}"
+        else:
+            result = f"failed: {_reason(ended)}"
+        _progress.info("%s, %s: %s", name, values, result, extra={"milestone": True})
+
+    def on_search_end(self) -> None:
+        """Logs all trials as a table, and says which was the best.
+
+        Raises:
+            ValueError: no trial ended well.
+        """
+        ended = [self.oracle.get_trial(trial_id) for trial_id in self.oracle.end_order]
+        names = list(self._tuner.space)
+        rows = [["trial", "status", f"eval {self._tuner.objective}", *names]]
+        for trial in ended:
+            values = trial.hyperparameters.values
+            score = "" if trial.score is None else f"{trial.score:.6g}"
+            rows.append(
+                [trial.trial_id, trial.status, score, *(str(values[name]) for name in names)]
+            )
+        logging.info("Trials:\n%s", "\n".join("\t".join(row) for row in rows))
+        if not any(trial.status == trials.TrialStatus.COMPLETED for trial in ended):
+            raise ValueError(
+                f"None of {len(ended)} trials gave a model. The last: {_reason(ended[-1])} Change "
+                "tuner.space."
+            )
+        best = self.oracle.get_best_trials()[0]
+        values = in_words(searched_values(self._trainer, best.hyperparameters.get_config()))
+        _progress.info(
+            "best of %d trials: %s %.3f with %s",
+            len(ended),
+            self._tuner.objective,
+            best.score,
+            values,
+        )
+
+    def _settings(self, trial: trials.Trial) -> TrainerConfig:
+        config = apply_hyperparameters(self._trainer, trial.hyperparameters.get_config())
+        epochs = trial.hyperparameters.values.get("tuner/epochs", _num_epochs(self._tuner, config))
+        # Nobody looks at a trial's histograms.
+        pictures = config.pictures.model_copy(update={"histograms": False})
+        return config.model_copy(update={"epochs": epochs, "pictures": pictures})
+
+    def _num_planned(self) -> int:
+        """How many trials there will be, unless the algorithm ends sooner."""
+        if self._tuner.algorithm not in ("random", "grid"):
+            return self._tuner.trials
+        return min(self._tuner.trials, _num_combinations(self.oracle.get_space()))
+
+
+def resume_search(
+    tuner: TunerConfig, trainer: TrainerConfig, score: Score, directory: Path
+) -> Search:
+    """Goes on with a search that was interrupted, else begins one; arguments as for `Search`."""
+    # keras-tuner does not save where it is in a grid.
+    if tuner.algorithm != "grid":
+        try:
+            return Search(tuner, trainer, score, directory)
+        except (ValueError, KeyError, RuntimeError):  # killed while it wrote its books
+            logging.exception("The search in %s cannot go on; it begins anew", directory)
+    shutil.rmtree(directory, ignore_errors=True)
+    return Search(tuner, trainer, score, directory)
+
+
+def build_space(tuner: TunerConfig, trainer: TrainerConfig) -> keras_tuner.HyperParameters:
+    """Translates the space for keras-tuner; every value has the type of its setting.
+
+    Args:
+        tuner: the search's settings.
+        trainer: the training's settings.
+    """
+    first = {key: encode_choice(setting.corners[0]) for key, setting in tuner.space.items()}
+    space = keras_tuner.HyperParameters()
+    for key, setting in tuner.space.items():
+
+        def typed(value: Any, key: str = key) -> Any:
+            encoded = encode_choice(value)
+            taken = value_at(apply_values(trainer, {**first, key: encoded}), key)
+            return encoded if isinstance(taken, BaseModel | tuple) else taken
+
+        if setting.choices is not None:
+            space.Choice(key, [typed(choice) for choice in setting.choices])
+        else:
+            _add_range(space, key, setting, typed(setting.min), typed(setting.max))
+    return space
+
+
+def _add_range(
+    space: keras_tuner.HyperParameters,
+    key: str,
+    setting: SearchedSetting,
+    lowest: int | float,
+    highest: int | float,
+) -> None:
+    whole = isinstance(lowest, int)
+    add = space.Int if whole else space.Float
+    step = int(setting.step) if whole and setting.step is not None else setting.step
+    add(key, lowest, highest, step=step, sampling="log" if setting.log else "linear")
+
+
+def _build_oracle(tuner: TunerConfig, trainer: TrainerConfig) -> keras_tuner.Oracle:
+    settings = {
+        "objective": keras_tuner.Objective(
+            f"val_{tuner.objective}", direction=_DIRECTIONS[tuner.objective]
+        ),
+        "hyperparameters": build_space(tuner, trainer),
+        "seed": trainer.seed + 1,  # 0 is none to keras-tuner, which then draws one
+        "max_consecutive_failed_trials": tuner.trials + 1,
+    }
+    oracles = keras_tuner.oracles
+    if tuner.algorithm == "hyperband":
+        oracle = oracles.HyperbandOracle(max_epochs=_num_epochs(tuner, trainer), **settings)
+        oracle.max_trials = tuner.trials  # not an argument, but TFX cannot do without it
+        return oracle
+    kinds = {
+        "random": oracles.RandomSearchOracle,
+        "bayesian": oracles.BayesianOptimizationOracle,
+        "grid": oracles.GridSearchOracle,
+    }
+    return kinds[tuner.algorithm](max_trials=tuner.trials, **settings)
+
+
+def _num_epochs(tuner: TunerConfig, trainer: TrainerConfig) -> int:
+    return tuner.epochs or trainer.epochs
+
+
+def _num_combinations(space: keras_tuner.HyperParameters) -> int:
+    counts = []
+    for each in space.space:
+        if getattr(each, "max_value", None) is not None and each.step is None:
+            return 2**63 - 1
+        counts.append(len(set(each.values)))
+    return math.prod(counts)
+
+
+@contextmanager
+def _named(prefix: str) -> Iterator[None]:
+    """Puts `prefix` before what a training says; only a trial's end is worth a line of its own."""
+
+    def rename(record: logging.LogRecord) -> bool:
+        record.msg = f"{prefix}{record.msg}"
+        record.milestone = False
+        return True
+
+    _progress.addFilter(rename)
+    try:
+        yield
+    finally:
+        _progress.removeFilter(rename)
+
+
+def _reason(trial: trials.Trial) -> str:
+    """Says why a trial failed: keras-tuner keeps the stack trace."""
+    if not trial.message:
+        return "the objective is not a number."
+    last = trial.message.strip().splitlines()[-1]
+    return last.partition(f"{keras_tuner.errors.FailedTrialError.__name__}: ")[2] or last
