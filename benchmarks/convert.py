@@ -112,8 +112,8 @@ def take_pictures(data: Path, count: int, folder: Path) -> Path:
     """
     sys.path.insert(0, str(ROOT))
     from ingestion.convert import ConvertOptions
-    from ingestion.sources.open_reader import open_reader
     from ingestion.sources.reader import Picture
+    from ingestion.sources.readers import open_reader
 
     target = folder / f"pictures-{count}"
     reader = open_reader(str(data), ConvertOptions(), folder / f"listing-{count}")

@@ -27,8 +27,13 @@ from tfx.orchestration import metadata
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.types import Artifact
 
-from components.report.artifacts import REPORT_FILE, RunClassification, RunMetrics, RunReport
-from components.report.component import Report
+from components.report.component import (
+    REPORT_FILE,
+    Report,
+    RunClassification,
+    RunMetrics,
+    RunReport,
+)
 
 _GOAL_S = 20.0
 _GOAL_PICTURES = 4_000

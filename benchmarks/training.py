@@ -123,8 +123,7 @@ def _write(input_px: int, path: Path) -> None:
 
     from ingestion.convert import convert
     from ingestion.options import ConvertOptions
-    from ingestion.records import decode_example
-    from ingestion.tfrecord import read_records
+    from ingestion.records import decode_example, read_records
     from ingestion.toy_dogs.sample import write_sample
     from trainer.preprocessing.features import IMAGE_KEY, LABEL_KEY, transformed_name
     from trainer.preprocessing.image import ImageSpec, TransformConfig

@@ -5,6 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 
+class DatasetError(Exception):
+    """A source, an option or a destination that cannot be used.
+
+    The message is one sentence for the person at the terminal: what is wrong, where, and what to
+    do about it. It never needs a traceback to be understood.
+    """
+
+
 class UserError(Exception):
     """Something the user can put right; the message says what, where and how."""
 

@@ -27,8 +27,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from types import FrameType
 
-from foundation.errors_part import DatasetError
-from ingestion.catalogue import Catalogue, make_catalogue
+from foundation.errors import DatasetError
+from ingestion.catalogue import Catalogue, Rejects, make_catalogue
 from ingestion.dataset import (
     DATASET_FILE,
     LABELS_FILE,
@@ -38,11 +38,10 @@ from ingestion.dataset import (
     SplitInfo,
 )
 from ingestion.options import ConvertOptions, Progress
-from ingestion.rejects import Rejects
 from ingestion.schema import make_schema
 from ingestion.sources.fingerprint import SourceKey
-from ingestion.sources.open_reader import TFDS_PREFIX, open_reader
 from ingestion.sources.reader import Reader, Unusable
+from ingestion.sources.readers import TFDS_PREFIX, open_reader
 from ingestion.sources.stores import open_store
 from ingestion.split import check_classes, eval_step, split_by_position, split_names
 from ingestion.staging import Staging

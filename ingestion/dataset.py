@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from foundation.errors_part import DatasetError
+from foundation.errors import DatasetError
 
 DATASET_FILE = "dataset.json"
 LABELS_FILE = "labels.txt"

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from foundation.errors_part import DatasetError
+from foundation.errors import DatasetError
 
 LayoutName = Literal["auto", "folders", "prefix", "csv", "idx", "numbered"]
 SplitName = Literal["content-hash", "every-5th"]

@@ -7,11 +7,54 @@ Definition: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import struct
+from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+import google_crc32c
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from foundation.errors import DatasetError
+
+_MASK_DELTA = 0xA282EAD8
+_LENGTH = struct.Struct("<QI")
+_CHECKSUM = struct.Struct("<I")
+
+
+def frame(record: bytes) -> bytes:
+    """Returns a record with its length and checksums, ready to be appended to a file."""
+    length = len(record).to_bytes(8, "little")
+    return b"".join((length, _checksum(length), record, _checksum(record)))
+
+
+def read_records(file: Path) -> Iterator[bytes]:
+    """Yields the records of a file.
+
+    Args:
+        file: A TFRecord file that is not compressed.
+
+    Raises:
+        DatasetError: If the file is cut short or a checksum does not fit.
+        OSError: If the file cannot be read.
+    """
+    with file.open("rb") as stream:
+        while head := stream.read(_LENGTH.size):
+            if len(head) == _LENGTH.size and head[8:] == _checksum(head[:8]):
+                length = _LENGTH.unpack(head)[0]
+                record = stream.read(length)
+                if stream.read(_CHECKSUM.size) == _checksum(record) and len(record) == length:
+                    yield record
+                    continue
+            raise DatasetError(f"{file} is damaged or cut short: convert the pictures again.")
+
+
+def _checksum(data: bytes) -> bytes:
+    """Returns the CRC-32C, masked so that a checksum of data with checksums in it is no clash."""
+    crc = google_crc32c.value(data)
+    return _CHECKSUM.pack((((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF)
+
 
 IMAGE_KEY = "image/encoded"
 FORMAT_KEY = "image/format"

@@ -6,7 +6,7 @@ from collections import Counter
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from foundation.errors_part import DatasetError
+from foundation.errors import DatasetError
 
 if TYPE_CHECKING:  # workers import this module, and need not wait for pydantic
     from ingestion.options import ConvertOptions

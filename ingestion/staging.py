@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 from types import TracebackType
 
-from foundation.errors_part import DatasetError
+from foundation.errors import DatasetError
 from ingestion.dataset import DATASET_FILE
 
 

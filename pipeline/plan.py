@@ -9,26 +9,43 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.evaluator.check_slices import check_slices
+from components.evaluator.slices import check_slices
 from foundation.errors import UserError
 from foundation.names import CANARY_RESULT_FILE, NEWEST_VERSION, NO_VERSION, TENSORFLOW_SERVING
 from foundation.versions import newest_version
 from ingestion.dataset import SCHEMA_FILE, Dataset
 from pipeline.config.config import Config
-from pipeline.git_commit import git_commit
 from trainer.networks.base import NetworkSettings
 from trainer.networks.transfer_config import TransferConfig
 
 _PROJECT = Path(__file__).parents[1]
+
+
+def git_commit() -> str:
+    """Returns the commit, with `-dirty` behind it where files differ; empty outside a checkout."""
+    # An installed copy may lie in a checkout of something else, whose commit would say nothing.
+    if not (_PROJECT / ".git").exists():
+        return ""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        answer = subprocess.run(
+            command, cwd=_PROJECT, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):  # no git, or it does not trust the folder
+        return ""
+    return answer.stdout.strip()
+
+
 _TRANSFORM_CODE = (
     "trainer/preprocessing/transform.py",
     "trainer/preprocessing/encoded_image.py",
     "trainer/preprocessing/features.py",
     "trainer/preprocessing/image.py",
-    "ingestion/limits.py",
+    "ingestion/picture.py",
 )
 _TRAINER_CODE = ("trainer/**/*.py",)
 _CANARY_CODE = (

@@ -16,7 +16,7 @@ from tfx.types.standard_component_specs import (
 )
 
 from components.baseline import holds_model
-from components.evaluator.evaluation_folder import evaluation_folder
+from components.evaluator.answers import evaluation_folder
 
 _EXTRACTORS = "components.evaluator.extractors"
 
@@ -24,7 +24,7 @@ _EXTRACTORS = "components.evaluator.extractors"
 class EvaluatorExecutor(executor.Executor):
     """Leaves out an empty baseline; TFX then ignores the thresholds that compare with it.
 
-    Beside TFMA's own files stand the answers, as `components.evaluator.answer_records` describes
+    Beside TFMA's own files stand the answers, as `components.evaluator.answers` describes
     them.
     """
 

@@ -11,8 +11,7 @@ from typing import Any
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.extractors import unbatch_extractor
 
-from components.evaluator.answers import KeepAnswers
-from components.evaluator.evaluation_folder import evaluation_folder
+from components.evaluator.answers import KeepAnswers, evaluation_folder
 from trainer.preprocessing.features import BREED_KEY
 
 

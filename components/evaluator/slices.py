@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from google.protobuf import text_format
 from numpy.typing import NDArray
 from PIL import Image
+from tensorflow_metadata.proto.v0 import schema_pb2
 
+from foundation.errors import UserError
 from ingestion.catalogue import readable_breed
 from ingestion.records import FILENAME_KEY, HEIGHT_KEY, IMAGE_KEY, TEXT_KEY, WIDTH_KEY
+from pipeline.config.config import EvaluatorConfig
 
 PICTURE_SIZE = "picture_size"
 """`small` where the shorter side has less than 128 pixels, `medium` below 256, else `large`."""
@@ -80,3 +84,31 @@ DERIVED: Mapping[str, Callable[[Features], str]] = {
     SOURCE: source,
 }
 """Features that are worked out of a picture's record, by name."""
+
+
+def check_slices(bounds: EvaluatorConfig, schema_file: Path) -> None:
+    """Holds the names in `evaluator.slices` against the features that there are.
+
+    Args:
+        bounds: names the features.
+        schema_file: the schema that the converter wrote. Records of other origin may have none,
+            and what features they have is then not known yet.
+
+    Raises:
+        UserError: a name is neither a feature of the records nor derived from them, or the schema
+            cannot be read.
+    """
+    if not bounds.slices or not schema_file.is_file():
+        return
+    try:
+        schema = text_format.Parse(schema_file.read_text(encoding="utf-8"), schema_pb2.Schema())
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"The schema {schema_file} is damaged: {error}. Convert the pictures again."
+        ) from None
+    known = [*DERIVED, *(each.name for each in schema.feature if each.name != IMAGE_KEY)]
+    if unknown := [name for name in bounds.slices if name not in known]:
+        raise UserError(
+            f"evaluator.slices: there is no feature {', '.join(unknown)} in the records. "
+            f"There are {', '.join(known)}."
+        )

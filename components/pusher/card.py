@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from components.report.facts import BASELINE_NAME, Bound, BreedRow, Evaluation, Interval, SliceRow
+from components.evaluator.results.values import (
+    BASELINE_NAME,
+    Bound,
+    BreedRow,
+    Evaluation,
+    Interval,
+    SliceRow,
+)
 from trainer.export.model_card import HOW_GOOD, UNTIL_PUSHED, markdown_table
 
 _WEAKEST = 10  # breeds

@@ -1,5 +1,7 @@
 """Report: says in one page what a run came to and why, whether the model was pushed or refused."""
 
+from __future__ import annotations
+
 import json
 import logging
 import os
@@ -10,20 +12,36 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import Artifact, standard_artifacts
 
-from components.report.artifacts import (
-    CONFIGURATION_FILE,
-    FACTS_FILE,
-    REPORT_FILE,
-    RunClassification,
-    RunMetrics,
-    RunReport,
-)
-from components.report.facts_json import facts_json
+from components.report.facts import facts_json
 from components.report.gather import gather
 from components.report.kubeflow_view import confusion_matrix, scalars
 from components.report.page.page import render
 from components.report.provenance import artifact_rows
 from components.report.sources import sources_of
+from foundation.names import FACTS_FILE as FACTS_FILE
+from foundation.names import REPORT_FILE as REPORT_FILE
+from foundation.names import REPORT_TYPE
+
+CONFIGURATION_FILE = "configuration.yaml"
+"""File beside it: the run's configuration, as `dogbreed run --config` takes it."""
+
+
+class RunReport(Artifact):
+    """A self-contained HTML page; `system.HTML` on Kubeflow."""
+
+    TYPE_NAME = REPORT_TYPE
+
+
+class RunMetrics(Artifact):
+    """Scalars as custom properties; `system.Metrics` on Kubeflow."""
+
+    TYPE_NAME = "dogbreed.RunMetrics"
+
+
+class RunClassification(Artifact):
+    """A confusion matrix as a custom property; `system.ClassificationMetrics` on Kubeflow."""
+
+    TYPE_NAME = "dogbreed.RunClassification"
 
 
 @component

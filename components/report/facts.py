@@ -5,62 +5,13 @@ Shares lie between 0 and 1. Intervals are of 95 %. What a run does not have is N
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import math
 from dataclasses import dataclass, field
+from typing import Any
 
-BASELINE_NAME = "served model"
-"""What the baseline is called wherever people read."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Between which values a figure lies in 95 of 100 cases.
-
-    By the bootstrap, or by Wilson's formula for the share of a breed's or a slice's pictures.
-    """
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure over the whole eval split."""
-
-    name: str
-    """As TFMA calls it, such as `top_5_accuracy`."""
-    title: str
-    """As people call it."""
-    value: float
-    interval: Interval | None
-    baseline: float | None
-    """The served model's; None on a first run."""
-    baseline_interval: Interval | None
-    higher_is_better: bool
-    meaning: str
-    """One sentence for readers who do not know it."""
-
-
-@dataclass(frozen=True)
-class Bound:
-    """A bound that the model had to keep."""
-
-    title: str
-    """Such as `Accuracy`, `Accuracy of Affenpinscher`, `Drop against the served model`."""
-    value: float | None
-    """What was measured; None where there was nothing to measure."""
-    bound: float
-    at_least: bool
-    """Whether the bound is a lower one."""
-    kept: bool
-    unit: str = ""
-    """Such as `ms`; empty for shares."""
-
-    @property
-    def missed_by(self) -> float:
-        """How far the value is on the wrong side; 0 where the bound was kept."""
-        if self.kept or self.value is None:
-            return 0.0
-        return abs(self.bound - self.value)
+from components.evaluator.results.values import Answer, Bound, Evaluation
 
 
 @dataclass(frozen=True)
@@ -77,105 +28,6 @@ class Verdict:
     """Whole sentences: why; for a refusal each missed bound and by how much; what a first run or a
     missing baseline means."""
     bounds: tuple[Bound, ...]
-
-
-@dataclass(frozen=True)
-class BreedRow:
-    """How well one breed is known."""
-
-    breed: str
-    num_train: int
-    num_eval: int
-    precision: float | None
-    """None where the breed was never named."""
-    recall: float | None
-    """The accuracy within the breed; None without eval pictures."""
-    interval: Interval | None
-    """Of the recall."""
-    baseline_recall: float | None
-    confused_with: str | None
-    """The breed most often named instead; None where there is none."""
-    confused_count: int
-
-
-@dataclass(frozen=True)
-class SliceRow:
-    """How good the model is on a part of the eval split."""
-
-    feature: str
-    """Such as `picture_size`."""
-    value: str
-    num_eval: int
-    accuracy: float
-    interval: Interval | None
-    baseline_accuracy: float | None
-    bound: float | None
-    """Lower bound of the accuracy; None where there is none."""
-    kept: bool
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """The confusion matrix."""
-
-    breeds: tuple[str, ...]
-    """In label order."""
-    counts: tuple[tuple[int, ...], ...]
-    """`counts[truth][named]`, in label order."""
-    order: tuple[int, ...]
-    """Labels so ordered that breeds that are confused stand together."""
-
-
-@dataclass(frozen=True)
-class CalibrationBin:
-    """Answers of like confidence."""
-
-    low: float
-    high: float
-    confidence: float
-    """Mean probability of the breed that was named."""
-    accuracy: float
-    """Share of them that was right."""
-    count: int
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Whether a probability says how often an answer is right."""
-
-    bins: tuple[CalibrationBin, ...]
-    """Those that hold answers, ascending."""
-    ece: float
-    """Expected calibration error: the mean distance of confidence and accuracy, weighted by
-    counts (Guo et al. 2017, https://arxiv.org/abs/1706.04599)."""
-    ece_interval: Interval | None
-    baseline_ece: float | None
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How good the model is."""
-
-    num_eval: int
-    figures: tuple[Figure, ...]
-    breeds: tuple[BreedRow, ...]
-    """In label order."""
-    slices: tuple[SliceRow, ...]
-    confusion: Confusion
-    calibration: Calibration
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the model said of one eval picture, as TFMA's pass left it."""
-
-    filename: str
-    breed: str
-    """The truth."""
-    guesses: tuple[tuple[str, float], ...]
-    """The most probable breeds with their probabilities, the first most."""
-    truth_probability: float
-    baseline_guess: tuple[str, float] | None
 
 
 @dataclass(frozen=True)
@@ -347,3 +199,52 @@ class ReportFacts:
     pairs: tuple[ConfusedPair, ...] = ()
     """At most 30, the most frequent first."""
     galleries: tuple[Gallery, ...] = field(default=())
+
+
+FORMAT = 1
+"""Number of the format; another one means that keys have changed."""
+
+
+def facts_json(facts: ReportFacts) -> str:
+    """Writes the facts as JSON."""
+    verdict = dataclasses.asdict(facts.verdict)
+    for bound, written in zip(facts.verdict.bounds, verdict["bounds"], strict=True):
+        written["missed_by"] = bound.missed_by
+    evaluation = dataclasses.asdict(facts.evaluation)
+    written_facts: dict[str, Any] = {
+        "format": FORMAT,
+        "title": facts.title,
+        "created_at": facts.created_at,
+        "verdict": verdict,
+        "num_eval": evaluation["num_eval"],
+        "figures": {each.pop("name"): each for each in evaluation["figures"]},
+        "breeds": evaluation["breeds"],
+        "slices": evaluation["slices"],
+        "confusion": evaluation["confusion"],
+        "calibration": evaluation["calibration"],
+        "training": {
+            "network": facts.training.network,
+            "num_parameters": facts.training.num_parameters,
+            "epochs": [dataclasses.asdict(each) for each in facts.training.epochs],
+        },
+        "data": dataclasses.asdict(facts.data),
+        "provenance": {
+            **dataclasses.asdict(facts.provenance),
+            "facts": dict(facts.provenance.facts),
+            "commands": dict(facts.provenance.commands),
+        },
+        "pairs": [
+            {"truth": pair.truth, "named": pair.named, "count": pair.count, "share": pair.share}
+            for pair in facts.pairs
+        ],
+    }
+    return json.dumps(_finite(written_facts), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """Puts null for what JSON has no number for, such as the loss of a certain and wrong answer."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from tfx.utils import io_utils
 
+from components.evaluator.results.answer_table import read_answers
 from components.evaluator.results.bounds import read_bounds
 from components.evaluator.results.evaluation import read_evaluation
-from components.evaluator.results.read_answers import read_answers
 from components.report.dataset_statistics import read_data
 from components.report.facts import (
     ArtifactRow,

@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from components.report.facts import Confusion, ReportFacts
+from components.evaluator.results.values import Confusion
+from components.report.facts import ReportFacts
 
 # The UI draws the matrix 700 pixels wide, with cells of no less than 15: more would run off it, and
 # cells of 17 have room for the counts.

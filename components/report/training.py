@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from components.report.facts import Epoch, ModelPicture, Training
-from trainer.training.progress import HISTORY_FILE
+from trainer.training.history import HISTORY_FILE
 
 _PICTURES = (
     (

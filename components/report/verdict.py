@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from components.evaluator.metrics import ACCURACY
-from components.evaluator.results.misses import miss_in_words
-from components.report.facts import BASELINE_NAME, Bound, Evaluation, Verdict
+from components.evaluator.results.bounds import miss_in_words
+from components.evaluator.results.values import BASELINE_NAME, Bound, Evaluation
+from components.report.facts import Verdict
 from components.report.sources import Sources
 from foundation.names import CANARY_RESULT_FILE
 

@@ -6,10 +6,10 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
-from foundation.errors_part import DatasetError
+from foundation.errors import DatasetError
 from ingestion.dataset import FORMAT_VERSION
 from ingestion.options import ConvertOptions
-from ingestion.sources.open_reader import TFDS_PREFIX
+from ingestion.sources.readers import TFDS_PREFIX
 from ingestion.sources.stores import Entry, open_store
 
 

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from foundation.errors_part import DatasetError
+from foundation.errors import DatasetError
 from ingestion.sources.reader import Picture, Unusable
 from ingestion.sources.survey import IDX_NAME
 

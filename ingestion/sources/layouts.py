@@ -13,14 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from foundation.errors_part import DatasetError
+from foundation.errors import DatasetError
 from ingestion.options import ConvertOptions
-from ingestion.sources.label_table import LabelTable
 from ingestion.sources.survey import (
     NUMBERED_NAME,
     PICTURE_SUFFIXES,
     PREFIXED_NAME,
     FolderFacts,
+    LabelTable,
     Survey,
 )
 

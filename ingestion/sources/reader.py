@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from ingestion.sources.span import Span
+from ingestion.sources.stores import Span
 
 
 class Picture(NamedTuple):

@@ -2,14 +2,142 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import pickle
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from foundation.errors_part import DatasetError
-from ingestion.sources.label_table import LabelTable, read_label_table
-from ingestion.sources.stores import Entry
+from foundation.errors import DatasetError
+from ingestion.sources.stores import Entry, Span, Store
+
+
+class Listing:
+    """Every entry of a store, walked once and read back as often as needed.
+
+    Walking a compressed archive means decompressing it, and reading tar headers costs more than
+    the pictures of a small set: the first walk writes what it sees to a file.
+
+    Args:
+        store: Where the entries come from.
+        file: A file of ours to write the list to; `spool` does it.
+    """
+
+    def __init__(self, store: Store, file: Path) -> None:
+        self._store = store
+        self._file = file
+        self._all_on_disk = True
+
+    def spool(self, on_entry: Callable[[Entry], None] | None = None) -> Iterator[Entry]:
+        """Walks the store and writes the list. The caller sees each entry while it is readable.
+
+        Args:
+            on_entry: Called with each entry too.
+        """
+        with self._file.open("wb") as file:
+            for entry in self._store.walk():
+                span = entry.content if isinstance(entry.content, Span) else None
+                self._all_on_disk &= span is not None
+                if on_entry is not None:
+                    on_entry(entry)
+                pickle.dump((entry.path, entry.num_bytes, span), file)
+                yield entry
+
+    def paths(self) -> Iterator[str]:
+        """Yields the path of every entry, in the order of the store."""
+        for path, _, _ in self._read_back():
+            yield path
+
+    def entries(self) -> Iterator[Entry]:
+        """Yields every entry, readable; the store is walked again only where it must be."""
+        if not self._all_on_disk:
+            yield from self._store.walk()
+            return
+        for path, num_bytes, span in self._read_back():
+            yield Entry(path, num_bytes, span or _unreachable)
+
+    def _read_back(self) -> Iterator[tuple[str, int, Span | None]]:
+        with self._file.open("rb") as file:
+            while True:
+                try:
+                    yield pickle.load(file)
+                except EOFError:
+                    return
+
+
+def _unreachable() -> bytes:
+    raise AssertionError("only entries on disk are read back")
+
+
+_ID_COLUMNS = ("id", "image_id", "image", "filename", "file_name", "file", "path")
+_LABEL_COLUMNS = ("label", "breed", "class", "class_name")
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """The rows of one table."""
+
+    path: str
+    """Where it was found in the source."""
+    labels: dict[str, str]
+    """Class by id. An id is a file name with or without its ending, or a path in the source."""
+
+    def find(self, path: str) -> tuple[str, str] | None:
+        """Looks a picture up.
+
+        Args:
+            path: The picture's path in the source.
+
+        Returns:
+            The id under which it is listed and its class, or None for a picture that is not.
+        """
+        name = posixpath.basename(path)
+        for key in (posixpath.splitext(name)[0], name, path):
+            if (label := self.labels.get(key)) is not None:
+                return key, label
+        return None
+
+
+def read_label_table(path: str, data: bytes) -> LabelTable | None:
+    """Reads a table if it is one of labels.
+
+    Args:
+        path: Where it was found, for messages.
+        data: The file's content, UTF-8.
+
+    Returns:
+        The table, or None for a CSV file about something else: one without a column for the id
+        and one for the label.
+
+    Raises:
+        DatasetError: If a row lacks a value, or if one id has two different labels.
+    """
+    rows = csv.reader(io.StringIO(data.decode("utf-8-sig", "replace"), newline=""))
+    try:
+        header = [column.strip().lower() for column in next(rows, [])]
+        id_column = next((header.index(name) for name in _ID_COLUMNS if name in header), None)
+        label_column = next((header.index(name) for name in _LABEL_COLUMNS if name in header), None)
+        if id_column is None or label_column is None:
+            return None
+        labels: dict[str, str] = {}
+        for row in rows:
+            if not row:
+                continue
+            if len(row) <= max(id_column, label_column) or not row[label_column].strip():
+                raise DatasetError(f"{path}, line {rows.line_num}: a row without id or label.")
+            key, label = row[id_column].strip(), row[label_column].strip()
+            if labels.setdefault(key, label) != label:
+                raise DatasetError(
+                    f"{path}, line {rows.line_num}: {key!r} is listed as {labels[key]!r} and as "
+                    f"{label!r}; keep one of the two."
+                )
+    except csv.Error as error:
+        raise DatasetError(f"{path}, line {rows.line_num}: not a CSV table ({error}).") from error
+    return LabelTable(path, labels)
+
 
 PICTURE_SUFFIXES = frozenset(
     (

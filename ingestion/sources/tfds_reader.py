@@ -11,7 +11,7 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
-from foundation.errors_part import DatasetError
+from foundation.errors import DatasetError
 from ingestion.sources.reader import Picture
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from foundation.errors_part import DatasetError
+from foundation.errors import DatasetError
 from ingestion.toy_dogs.breed import Breed
 from ingestion.toy_dogs.chance import choose, varied
 from ingestion.toy_dogs.colours import (

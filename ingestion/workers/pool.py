@@ -15,8 +15,8 @@ from ctypes import c_bool
 from types import ModuleType, TracebackType
 from typing import ParamSpec, TypeVar
 
-from foundation.errors_part import DatasetError
-from ingestion.workers.spill import SpillWriter
+from foundation.errors import DatasetError
+from ingestion.workers.external_sort import SpillWriter
 from ingestion.workers.work import (
     Job,
     Result,

@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from ingestion import records
 from ingestion import records as example
-from ingestion import tfrecord
 from ingestion.picture import UnusablePictureError, normalise
-from ingestion.sources.span import Span
+from ingestion.sources.stores import Span
 from ingestion.split import order_key, split_by_content
-from ingestion.workers.spill import SpillRecord, SpillWriter
+from ingestion.workers.external_sort import SpillRecord, SpillWriter
 
 
 class Job(NamedTuple):
@@ -95,7 +95,7 @@ def convert_picture(task: Task, job: Job) -> SpillRecord:
         }
     )
     return SpillRecord(
-        order_key(digest, job.seed), split, task.label, file_name, tfrecord.frame(serialized)
+        order_key(digest, job.seed), split, task.label, file_name, records.frame(serialized)
     )
 
 

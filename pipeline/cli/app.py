@@ -9,8 +9,7 @@ from enum import IntEnum
 import typer
 from rich.console import Console
 
-from foundation.errors import UserError
-from foundation.errors_part import DatasetError
+from foundation.errors import DatasetError, UserError
 
 
 class ExitCode(IntEnum):

@@ -7,12 +7,13 @@ from pathlib import Path
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
+from foundation.settings import Settings
 from ingestion.options import ConvertOptions
 from pipeline.config.kubeflow import KubeflowConfig
-from trainer.preprocessing.image import Settings, TransformConfig
+from trainer.preprocessing.image import TransformConfig
 from trainer.training.config import TrainerConfig
-from trainer.tuning.check_tuner import tuner_mistakes
 from trainer.tuning.config import TunerConfig
+from trainer.tuning.values import tuner_mistakes
 
 
 class DataConfig(Settings):

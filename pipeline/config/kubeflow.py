@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 from typing_extensions import Self
 
-from pipeline.config.quantity import amount_of
-from trainer.preprocessing.image import Settings
+from foundation.settings import Settings
+
+_FACTORS = {
+    "": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
+    "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40,
+}  # fmt: skip
+
+
+def amount_of(quantity: str) -> float:
+    """Reads a quantity, such as 500m or 8Gi.
+
+    Args:
+        quantity: a number with a unit, or none.
+
+    Returns:
+        Cores or bytes.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(\D*)", quantity)
+    if match is None or match[2] not in _FACTORS:
+        raise ValueError(f"'{quantity}' is no quantity such as 500m or 8Gi")
+    return float(match[1]) * _FACTORS[match[2]]
+
 
 StepName = Literal[
     "ImportExampleGen",

@@ -10,8 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from foundation.errors import UserError
-from foundation.mistakes import in_words
-from foundation.settings import set_at
+from foundation.settings import mistakes_in_words, set_at
 from pipeline.config.config import Config
 
 SAMPLE_CONFIG = Path(__file__).parents[2] / "configs" / "sample.yaml"
@@ -39,7 +38,7 @@ def load_config(
     try:
         return Config.model_validate(settings)
     except ValidationError as error:
-        problems = "\n".join(f"  {line}" for line in in_words(error, Config))
+        problems = "\n".join(f"  {line}" for line in mistakes_in_words(error, Config))
         where = f" ({path})" if path else ""
         raise UserError(f"The configuration{where} has mistakes:\n{problems}") from None
 

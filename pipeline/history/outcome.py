@@ -6,16 +6,48 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tfx import types
 from tfx.components.util import model_utils
 
 from components.evaluator.metrics import ACCURACY, EXAMPLE_COUNT, LOSS, TOP_5_ACCURACY
-from components.evaluator.results.bounds import read_bounds
-from components.evaluator.results.misses import miss_in_words
+from components.evaluator.results.bounds import miss_in_words, read_bounds
 from components.evaluator.results.tfma import load_slices
 from foundation.names import CANARY_LOG_FILE, CANARY_RESULT_FILE
-from pipeline.history.best_trial import BestTrial, read_best_trial
+
+
+@dataclass(frozen=True)
+class BestTrial:
+    """The trial whose settings were trained with."""
+
+    score: float
+    """Its accuracy or loss over the eval split, whichever was searched for."""
+    num_trials: int
+    """Trials that ended well, itself among them."""
+    hyperparameters: dict[str, Any]
+    """Its values and the space, as `trainer.tuning.values` reads them."""
+
+
+def read_best_trial(best_hyperparameters: Path, tuner_results: Path) -> BestTrial:
+    """Reads the files of the two artifacts.
+
+    Args:
+        best_hyperparameters: folder of Tuner's output of that name.
+        tuner_results: folder of Tuner's output of that name, the best trial first.
+    """
+    results = _only_file(tuner_results)
+    return BestTrial(
+        score=results[0]["score"],
+        num_trials=len(results),
+        hyperparameters=_only_file(best_hyperparameters),
+    )
+
+
+def _only_file(folder: Path) -> Any:
+    [path] = folder.iterdir()
+    return json.loads(path.read_text(encoding="utf-8"))
+
 
 Outputs = Mapping[str, list[types.Artifact]]
 """Output artifacts of one node by output name."""

@@ -21,7 +21,7 @@ from ingestion.catalogue import printable
 from ingestion.dataset import Dataset
 from pipeline.config.config import Config
 from pipeline.history import record_names as names
-from pipeline.history.past_run import State
+from pipeline.history.record_names import State
 
 if TYPE_CHECKING:
     from pipeline.history.outcome import Outcome

@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
+import enum
+
+
+class State(enum.Enum):
+    """How a run stands; the value is what ML Metadata and `--json` say."""
+
+    RUNNING = "running"
+    PUSHED = "pushed"
+    BLESSED = "blessed"
+    """Not pushed, because nothing was to be."""
+    REFUSED = "refused"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    """By the user, or by whatever killed it."""
+
+
 METADATA_FILE = "metadata.sqlite"
 """The store, below a run's root."""
 RUN_CONTEXT = "pipeline_run"
@@ -21,7 +37,7 @@ PUSHED_VERSION = "pushed_version"
 PUSHED_DESTINATION = "pushed_destination"
 """Custom property of a PushedModel: its folder."""
 ROLLBACK_NOTE = "note"
-"""Custom property of a rollback: JSON of a `foundation.rollback_note.Rollback`."""
+"""Custom property of a rollback: JSON of a `foundation.versions.Rollback`."""
 
 # Custom properties of a run's context.
 STARTED_AT = "started_at"

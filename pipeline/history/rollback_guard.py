@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from foundation.errors import UserError
-from foundation.rollback_note import Rollback, read_rollback
-from foundation.versions import list_versions, read_about
+from foundation.versions import Rollback, list_versions, read_about, read_rollback
 from pipeline.config.config import Config
 
 

@@ -12,7 +12,7 @@ import yaml
 from tfx.orchestration.pipeline import Pipeline
 from tfx.utils import name_utils
 
-from components.report.artifacts import RunClassification, RunMetrics, RunReport
+from components.report.component import RunClassification, RunMetrics, RunReport
 from pipeline.kubeflow.system_types import (
     ARTIFACT,
     CLASSIFICATION_METRICS,

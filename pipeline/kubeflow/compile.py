@@ -19,10 +19,10 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
 from pipeline.config.config import Config
 from pipeline.config.kubeflow import KubeflowConfig, StepName
 from pipeline.kubeflow import artifact_types, kfp_names
+from pipeline.kubeflow.kfp_names import OUTPUTS_SPEC
 from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.pipeline_inputs import connect_inputs
 from pipeline.kubeflow.platform import kubernetes_of, resources_of, retry_policy_of
-from pipeline.kubeflow.step.__main__ import OUTPUTS_SPEC
 from pipeline.pipeline import create_pipeline
 from pipeline.plan import plan_for_cluster
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+OUTPUTS_SPEC = "--outputs_spec"
+"""Argument with the outputs of the node as TFX knows them: message ComponentOutputsSpec."""
+
 
 def task_name(step: str) -> str:
     """Returns what a node is called in the package: `ImportExampleGen` is import-example-gen."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.config.kubeflow import KubeflowConfig, PodConfig, StepName, VolumeConfig
-from pipeline.config.quantity import amount_of
+from pipeline.config.kubeflow import KubeflowConfig, PodConfig, StepName, VolumeConfig, amount_of
 from pipeline.kubeflow.parameters import DATA_STEPS
 from pipeline.kubeflow.step.uris import is_object_store
 

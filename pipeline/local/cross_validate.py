@@ -16,7 +16,7 @@ from pipeline.local.find_records import find_records
 from pipeline.local.lock import only_run_below
 from pipeline.local.observer import NodeStatus
 from pipeline.local.run_pipeline import FinishedRun, run
-from trainer.training.training_history import read_history
+from trainer.training.history import read_history
 
 _FILE = "cross-validation.csv"
 

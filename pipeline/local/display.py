@@ -13,7 +13,17 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.local.observer import NodeStatus
-from trainer.training.progress import PROGRESS_LOGGER
+from trainer.training.history import PROGRESS_LOGGER
+
+
+def duration_in_words(elapsed_s: float) -> str:
+    """Writes seconds as `8.3 s`, `4:05 min` or `1:02:09 h`."""
+    if round(elapsed_s, 1) < 60:
+        return f"{elapsed_s:.1f} s"
+    minutes, seconds = divmod(round(elapsed_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02} h" if hours else f"{minutes}:{seconds:02} min"
+
 
 _STYLES = {
     NodeStatus.RAN: "green",

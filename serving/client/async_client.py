@@ -21,7 +21,7 @@ from serving.client.exchange import (
     read_status,
     status_request,
 )
-from serving.client.load import Web, aload
+from serving.client.load import Picture, Source, Web, aload, source_of
 from serving.client.messages import (
     GET_MODEL_STATUS,
     PREDICT,
@@ -32,7 +32,6 @@ from serving.client.messages import (
 )
 from serving.client.options import ClientOptions
 from serving.client.prediction import Prediction, VersionStatus
-from serving.client.source import Picture, Source, source_of
 
 
 class AsyncBreedClient:

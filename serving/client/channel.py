@@ -10,8 +10,7 @@ from pathlib import Path
 
 import grpc
 
-from serving.client.errors import ClientError
-from serving.client.options import ClientOptions, TlsOptions
+from serving.client.options import ClientError, ClientOptions, TlsOptions
 
 _DEFAULT_PORT = 8500
 _UNLIMITED = -1

@@ -9,8 +9,7 @@ import sys
 
 from PIL import ExifTags, Image
 
-from ingestion.limits import MAX_MEGAPIXELS
-from ingestion.picture import normalise
+from ingestion.picture import MAX_MEGAPIXELS, normalise
 
 MAX_PIXELS = MAX_MEGAPIXELS * 1_000_000
 """The largest picture that the model decodes."""

@@ -13,10 +13,14 @@ from typing import Any
 
 import grpc
 
-from serving.client.errors import ClientError, ModelNotFoundError, ServerUnavailableError
 from serving.client.load import Loaded
 from serving.client.messages import GetModelStatusRequest, PredictRequest
-from serving.client.options import ClientOptions
+from serving.client.options import (
+    ClientError,
+    ClientOptions,
+    ModelNotFoundError,
+    ServerUnavailableError,
+)
 from serving.client.prediction import Guess, Prediction, VersionStatus
 from serving.client.tensors import (
     UnexpectedTensorError,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ingestion.sources.survey import PICTURE_SUFFIXES
-from serving.client.source import Problem, Source, Url, is_url
+from serving.client.load import Problem, Source, Url, is_url
 
 STDIN = "-"
 

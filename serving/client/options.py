@@ -5,6 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+
+class ClientError(Exception):
+    """No call can succeed as things are; the message says what is wrong, where and what to do."""
+
+
+class ServerUnavailableError(ClientError):
+    """Nothing answers at the server's address, or it is not to be trusted."""
+
+
+class ModelNotFoundError(ClientError):
+    """The server does not serve this model, or not this version of it."""
+
+
 DEFAULT_SERVER = "localhost:8500"
 """Where `dogbreed serve` and TensorFlow Serving listen."""
 DEFAULT_MODEL = "dogbreed"

@@ -17,9 +17,8 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from serving.client.async_client import AsyncBreedClient
-from serving.client.errors import ClientError
-from serving.client.options import ClientOptions
-from serving.client.source import Source
+from serving.client.load import Source
+from serving.client.options import ClientError, ClientOptions
 from serving.demo.samples import Samples
 
 MAX_PICTURE_BYTES = 32 << 20

@@ -13,8 +13,7 @@ import uvicorn
 from rich.console import Console
 
 from serving.client.channel import credentials, target
-from serving.client.errors import ClientError
-from serving.client.options import ClientOptions
+from serving.client.options import ClientError, ClientOptions
 from serving.demo.app import create_app
 from serving.demo.samples import Samples
 

@@ -8,9 +8,49 @@ named apart, because the original names may be registered by a later release of 
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, wrappers_pb2
+import grpc
+from google.protobuf import (
+    descriptor_pb2,
+    descriptor_pool,
+    message_factory,
+    text_format,
+    wrappers_pb2,
+)
+
+from serving.model_server.errors import ServingError
+
+Message = TypeVar("Message", bound=Any)
+
+
+def read_text_proto(path: str, message: Message) -> Message:
+    """Reads a text proto.
+
+    Args:
+        path: the file.
+        message: an empty message of the type expected; it is filled.
+
+    Returns:
+        `message`.
+
+    Raises:
+        ServingError: the file cannot be read, or holds something else; the message names line
+            and column.
+    """
+    try:
+        text_format.Parse(Path(path).read_text(encoding="utf-8"), message)
+    except OSError as error:
+        raise ServingError(
+            grpc.StatusCode.NOT_FOUND, f"{path}; {error.strerror or error}"
+        ) from error
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise ServingError(
+            grpc.StatusCode.INVALID_ARGUMENT, f"Invalid protobuf file: '{path}': {error}"
+        ) from error
+    return message
+
 
 _PACKAGE = "dogbreed.serving"
 _FILE = "dogbreed/serving/config.proto"

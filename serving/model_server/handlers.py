@@ -1,10 +1,10 @@
-"""Answers the calls of `serving.model_server.api.Api`, whichever protocol they came by."""
+"""Answers the calls of `serving.model_server.handlers.Api`, whichever protocol they came by."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
@@ -28,15 +28,55 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
 from serving.model_server.errors import failed_precondition, invalid_argument
-from serving.model_server.inference.classify import classify_result, classify_tensors
-from serving.model_server.inference.examples import serialized_examples
-from serving.model_server.inference.multi import multi_tensors, task_result
+from serving.model_server.inference.examples import (
+    classify_result,
+    classify_tensors,
+    multi_tensors,
+    regress_result,
+    regress_tensors,
+    serialized_examples,
+    task_result,
+)
 from serving.model_server.inference.predict import predict_call, predict_response
-from serving.model_server.inference.regress import regress_result, regress_tensors
 from serving.model_server.metrics import Metrics
 from serving.model_server.models.core import ServerCore
-from serving.model_server.models.servable import Call, Servable
-from serving.model_server.models.signature import answered_by, signature_name
+from serving.model_server.models.servable import Call, Servable, answered_by, signature_name
+
+
+class Api(Protocol):
+    """The calls of PredictionService, and GetModelStatus of ModelService.
+
+    Every method raises `ServingError` where the call is refused.
+    """
+
+    async def predict(self, request: PredictRequest) -> PredictResponse:
+        """Runs a signature on tensors."""
+        ...
+
+    async def classify(self, request: ClassificationRequest) -> ClassificationResponse:
+        """Runs a signature that gives classes and scores on examples."""
+        ...
+
+    async def regress(self, request: RegressionRequest) -> RegressionResponse:
+        """Runs a signature that gives one number for each example."""
+        ...
+
+    async def multi_inference(self, request: MultiInferenceRequest) -> MultiInferenceResponse:
+        """Runs several signatures of one model on the same examples."""
+        ...
+
+    def get_model_metadata(self, request: GetModelMetadataRequest) -> GetModelMetadataResponse:
+        """Describes the signatures of a version."""
+        ...
+
+    def get_model_status(self, request: GetModelStatusRequest) -> GetModelStatusResponse:
+        """Tells the state of a model's versions."""
+        ...
+
+    def signature_def(self, model_spec: ModelSpec) -> SignatureDef:
+        """Returns the signature that `model_spec` names, `serving_default` where it names none."""
+        ...
+
 
 _SIGNATURE_DEF = "signature_def"
 

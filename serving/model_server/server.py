@@ -19,16 +19,13 @@ from grpc_reflection.v1alpha import reflection
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from serving.model_server.config_files import MonitoringConfig, SSLConfig
+from serving.model_server.config_files import MonitoringConfig, SSLConfig, read_text_proto
 from serving.model_server.errors import ServingError
-from serving.model_server.grpc_services import ModelService, PredictionService
+from serving.model_server.grpc_services import ModelService, PredictionService, ReadableRequests
 from serving.model_server.handlers import Handlers
 from serving.model_server.metrics import Metrics
-from serving.model_server.models.core import ServerCore
-from serving.model_server.models.model_config import read_model_config
+from serving.model_server.models.core import ServerCore, read_model_config
 from serving.model_server.options import ServerOptions
-from serving.model_server.readable import ReadableRequests
-from serving.model_server.text_proto import read_text_proto
 
 logger = logging.getLogger(__name__)
 

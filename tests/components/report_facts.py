@@ -10,29 +10,31 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image, ImageFilter
 
-from components.report.facts import (
+from components.evaluator.results.values import (
     Answer,
-    ArtifactRow,
     Bound,
     BreedRow,
     Calibration,
     CalibrationBin,
-    ConfusedPair,
     Confusion,
+    Evaluation,
+    Figure,
+    Interval,
+    SliceRow,
+)
+from components.report.facts import (
+    ArtifactRow,
+    ConfusedPair,
     Data,
     Drift,
     DriftTable,
     Epoch,
-    Evaluation,
-    Figure,
     Gallery,
     Histogram,
-    Interval,
     ModelPicture,
     Picture,
     Provenance,
     ReportFacts,
-    SliceRow,
     SplitCounts,
     Training,
     Verdict,

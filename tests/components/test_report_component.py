@@ -11,20 +11,16 @@ import pytest
 import yaml
 from kfp import dsl
 
-from components.evaluator.results.misses import DROP_TITLE
-from components.report.facts import (
+from components.evaluator.results.bounds import DROP_TITLE
+from components.evaluator.results.values import (
     Bound,
     Calibration,
     Confusion,
-    Data,
     Evaluation,
     Figure,
     Interval,
-    ReportFacts,
-    Training,
-    Verdict,
 )
-from components.report.facts_json import facts_json
+from components.report.facts import Data, ReportFacts, Training, Verdict, facts_json
 from components.report.kubeflow_view import confusion_matrix, scalars
 from components.report.provenance import provenance
 from components.report.sources import Sources

@@ -7,16 +7,13 @@ import numpy as np
 import pytest
 import tensorflow_model_analysis as tfma
 
-from components.evaluator.results.answer_table import read_answer_table
-from components.evaluator.results.bootstrap import share_interval
-from components.evaluator.results.bounds import read_bounds
+from components.evaluator.results.answer_table import read_answer_table, read_answers
+from components.evaluator.results.bounds import miss_in_words, read_bounds
 from components.evaluator.results.calibration import gaps_by_bin
-from components.evaluator.results.confusion_order import confusion_order
 from components.evaluator.results.evaluation import read_evaluation
-from components.evaluator.results.figures import per_picture_figures
-from components.evaluator.results.misses import miss_in_words
-from components.evaluator.results.read_answers import read_answers
-from components.report.facts import Answer, Bound, Evaluation
+from components.evaluator.results.figures import per_picture_figures, share_interval
+from components.evaluator.results.tables import confusion_order
+from components.evaluator.results.values import Answer, Bound, Evaluation
 from tests.components.known_answers import BREEDS, PICTURES, evaluate_known
 
 _TRAIN_COUNTS = (30, 31, 32, 33, 34, 35, 36)

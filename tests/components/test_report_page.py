@@ -12,7 +12,8 @@ from pathlib import Path
 import plotly.graph_objects
 import pytest
 
-from components.report.facts import Bound, ReportFacts
+from components.evaluator.results.values import Bound
+from components.report.facts import ReportFacts
 from components.report.page.page import render
 from tests.components.report_facts import HOSTILE_NAMES, make_facts, without_extras
 

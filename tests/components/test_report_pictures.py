@@ -12,9 +12,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from components.report.facts import Answer, Confusion
-from components.report.pictures.eval_pictures import show_pictures
-from components.report.pictures.find_examples import find_examples
+from components.evaluator.results.values import Answer, Confusion
+from components.report.pictures.eval_pictures import find_examples, show_pictures
 from components.report.pictures.galleries import choose_galleries, choose_pairs
 from components.report.pictures.saliency import NoSaliencyError, grad_cam
 from foundation.versions import ABOUT_FILE

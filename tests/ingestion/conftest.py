@@ -11,8 +11,7 @@ import pytest
 from PIL import Image
 
 from ingestion.dataset import Dataset
-from ingestion.records import decode_example
-from ingestion.tfrecord import read_records
+from ingestion.records import decode_example, read_records
 
 Record = dict[str, Any]
 MakePicture = Callable[..., bytes]

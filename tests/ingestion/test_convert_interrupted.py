@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from foundation.errors_part import DatasetError
+from foundation.errors import DatasetError
 from ingestion.convert import convert
 from ingestion.options import ConvertOptions
 
@@ -21,7 +21,7 @@ _SCRIPT = """
 import sys, threading, time
 from pathlib import Path
 from ingestion.convert import convert
-from foundation.errors_part import DatasetError
+from foundation.errors import DatasetError
 from ingestion.options import ConvertOptions
 
 def report(progress):

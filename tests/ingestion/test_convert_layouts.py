@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from foundation.errors_part import DatasetError
+from foundation.errors import DatasetError
 from ingestion.convert import convert
 from ingestion.options import ConvertOptions
 

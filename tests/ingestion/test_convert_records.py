@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from foundation.errors_part import DatasetError
+from foundation.errors import DatasetError
 from ingestion.convert import convert
 from ingestion.dataset import load_dataset
 from ingestion.options import ConvertOptions, Progress
-from ingestion.tfrecord import read_records
+from ingestion.records import read_records
 
 
 def test_tensorflow_reads_what_was_written(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from foundation.errors_part import DatasetError
+from foundation.errors import DatasetError
 from ingestion.convert import convert
 from ingestion.dataset import load_dataset
 from ingestion.options import ConvertOptions

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ingestion.jpeg import is_plain_jpeg
-from ingestion.picture import UnusablePictureError, normalise
+from ingestion.picture import UnusablePictureError, is_plain_jpeg, normalise
 
 RED, BLUE, WHITE = (254, 0, 0), (0, 0, 254), (255, 255, 255)
 

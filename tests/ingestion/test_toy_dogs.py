@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from foundation.errors_part import DatasetError
+from foundation.errors import DatasetError
 from ingestion.toy_dogs.sample import ARCHIVE_NAME, BREEDS, write_sample
 
 PER_BREED = 3

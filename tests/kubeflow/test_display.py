@@ -12,7 +12,7 @@ from rich.console import Console
 
 from pipeline.local.display import RunDisplay
 from pipeline.local.observer import NodeStatus
-from trainer.training.progress import PROGRESS_LOGGER
+from trainer.training.history import PROGRESS_LOGGER
 
 
 def _rows(display: RunDisplay) -> dict[str, str]:

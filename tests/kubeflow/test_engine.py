@@ -11,15 +11,13 @@ import pytest
 
 from foundation.errors import UserError
 from pipeline.kubeflow.package import Package
-from pipeline.kubeflow.rehearsal.artifacts import LocalFolders
-from pipeline.kubeflow.rehearsal.bucket import DEFAULT_PIPELINE_ROOT, Bucket
-from pipeline.kubeflow.rehearsal.child_processes import ChildProcesses
+from pipeline.kubeflow.parameters import typed_parameters
+from pipeline.kubeflow.rehearsal.artifacts import DEFAULT_PIPELINE_ROOT, Bucket, LocalFolders
 from pipeline.kubeflow.rehearsal.engine import Engine
 from pipeline.kubeflow.rehearsal.options import RehearsalOptions, records_folder
-from pipeline.kubeflow.rehearsal.steps import StepFailedError
+from pipeline.kubeflow.rehearsal.steps import ChildProcesses, StepFailedError
 from pipeline.kubeflow.rehearsal.tasks import tasks_in_order
 from pipeline.kubeflow.system_types import HTML, METRICS, MODEL, type_schema
-from pipeline.kubeflow.typed_parameters import typed_parameters
 from pipeline.local.observer import NodeStatus
 from tests.kubeflow.watcher import Watcher
 

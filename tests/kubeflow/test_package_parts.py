@@ -17,10 +17,10 @@ from kfp.local import docker_task_handler, status, task_dispatcher
 
 from ingestion.dataset import Dataset
 from pipeline.kubeflow.package import Package, write_package
-from pipeline.kubeflow.rehearsal.bucket import DEFAULT_PIPELINE_ROOT, Bucket
-from pipeline.kubeflow.rehearsal.child_processes import ChildProcesses
+from pipeline.kubeflow.rehearsal.artifacts import DEFAULT_PIPELINE_ROOT, Bucket
 from pipeline.kubeflow.rehearsal.engine import Engine
 from pipeline.kubeflow.rehearsal.options import RehearsalOptions
+from pipeline.kubeflow.rehearsal.steps import ChildProcesses
 from pipeline.kubeflow.rehearsal.tasks import tasks_in_order
 from tests.kubeflow.conftest import CompileTiny
 from tests.kubeflow.watcher import Watcher

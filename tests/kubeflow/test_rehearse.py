@@ -15,14 +15,14 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from ingestion.dataset import Dataset
-from pipeline.cli.kubeflow.report import report_rehearsal
+from pipeline.cli.kubeflow.rehearse import report_rehearsal
 from pipeline.cli.main import app
 from pipeline.config.load import load_config
 from pipeline.history.outcome import Outcome
 from pipeline.kubeflow.package import Package, write_package
+from pipeline.kubeflow.parameters import typed_parameters
 from pipeline.kubeflow.rehearsal.options import RehearsalOptions
 from pipeline.kubeflow.rehearsal.rehearse import FinishedRehearsal, rehearse
-from pipeline.kubeflow.typed_parameters import typed_parameters
 from pipeline.local.observer import NodeStatus
 from pipeline.local.run_pipeline import run
 from tests.pipeline.conftest import tiny_settings

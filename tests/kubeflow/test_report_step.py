@@ -12,8 +12,8 @@ from kfp.dsl import ClassificationMetrics
 from tfx import types
 from tfx.dsl.components.base import base_executor
 
-from components.report.artifacts import RunClassification, RunMetrics, RunReport
-from components.report.facts import Confusion
+from components.evaluator.results.values import Confusion
+from components.report.component import RunClassification, RunMetrics, RunReport
 from components.report.kubeflow_view import confusion_matrix
 from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.step.apply_parameters import apply_parameters

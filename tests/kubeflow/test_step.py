@@ -18,7 +18,7 @@ from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.rehearsal.options import RehearsalOptions
 from pipeline.kubeflow.rehearsal.rehearse import rehearse
 from pipeline.kubeflow.step.apply_parameters import apply_parameters
-from pipeline.kubeflow.step.preconditions import check_writable, records_at
+from pipeline.kubeflow.step.run_step import check_writable, records_at
 
 
 def test_missing_records_end_the_rehearsal_with_one_clear_line(

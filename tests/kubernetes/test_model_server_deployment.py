@@ -11,7 +11,7 @@ from google.protobuf import text_format
 
 from pipeline.config.load import load_config
 from serving.model_server.config_files import SSLConfig
-from serving.model_server.models.model_config import read_model_config
+from serving.model_server.models.core import read_model_config
 from serving.model_server.options import parse_flags
 from tests.kubernetes.manifests import ROOT, Manifest, manifests, one
 from tests.serving.certificates import Authority

@@ -12,7 +12,7 @@ from ingestion.convert import convert
 from ingestion.dataset import Dataset
 from ingestion.options import ConvertOptions
 from ingestion.toy_dogs.sample import write_sample
-from pipeline.cli.train.report_run import report_run
+from pipeline.cli.train.run import report_run
 from pipeline.config.load import load_config
 from pipeline.local.run_pipeline import FinishedRun, run
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from foundation.names import FACTS_FILE
 from ingestion.dataset import Dataset
-from pipeline.cli.train.report_run import report_run
+from pipeline.cli.train.run import report_run
 from pipeline.config.load import load_config
 from pipeline.local.observer import NodeStatus
 from pipeline.local.run_pipeline import FinishedRun, run

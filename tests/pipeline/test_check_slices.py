@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.evaluator.check_slices import check_slices
+from components.evaluator.slices import check_slices
 from foundation.errors import UserError
 from ingestion.schema import make_schema
 from pipeline.config.config import EvaluatorConfig

@@ -17,15 +17,14 @@ from typer.testing import CliRunner
 from foundation.errors import UserError
 from ingestion.dataset import Dataset
 from pipeline.cli.main import app
-from pipeline.cli.train.report_comparison import report_comparison
+from pipeline.cli.train.compare import report_comparison
 from pipeline.config.load import load_config
-from pipeline.local.compare import Failed, Trained
+from pipeline.local.compare import Failed, Trained, read_variants
 from pipeline.local.curves import draw_curves
 from pipeline.local.observer import NodeStatus
 from pipeline.local.run_pipeline import run
-from pipeline.local.variants import read_variants
 from tests.pipeline.conftest import tiny_settings
-from trainer.training.training_history import Epoch, read_history
+from trainer.training.history import Epoch, read_history
 
 _HEADER = "epoch,step,elapsed_s,loss,accuracy,val_loss,val_accuracy,learning_rate\n"
 

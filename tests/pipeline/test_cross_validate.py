@@ -20,7 +20,7 @@ from ingestion.options import ConvertOptions
 from ingestion.toy_dogs.sample import write_sample
 from pipeline.cli.main import app
 from pipeline.cli.train.folds import report_folds, write_folds
-from pipeline.cli.train.report_run import report_run
+from pipeline.cli.train.run import report_run
 from pipeline.config.config import Config
 from pipeline.config.load import load_config
 from pipeline.local.cross_validate import FoldResult, cross_validate, results_path, spread

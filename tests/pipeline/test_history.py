@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from ml_metadata.proto import metadata_store_pb2
 
-from components.report import artifacts as report_artifacts
+from components.report import component
 from foundation.errors import RunFailedError, UserError
 from foundation.names import FACTS_FILE, REPORT_FILE, REPORT_TYPE
 from ingestion.dataset import Dataset
@@ -26,9 +26,9 @@ from pipeline.history import record_names as names
 from pipeline.history.changes import changes
 from pipeline.history.choose_run import choose_run
 from pipeline.history.metadata_copy import open_store
-from pipeline.history.past_run import State
 from pipeline.history.read_runs import read_history
 from pipeline.history.record import RunRecord, end_recorded
+from pipeline.history.record_names import State
 from pipeline.local.lock import only_run_below
 from tests.pipeline.conftest import FirstRun, tiny_settings
 
@@ -327,4 +327,4 @@ def test_run_without_a_report_says_why(four_runs: Path) -> None:
 
 
 def test_report_is_found_by_the_name_that_its_component_gives_it() -> None:
-    assert report_artifacts.RunReport.TYPE_NAME == REPORT_TYPE
+    assert component.RunReport.TYPE_NAME == REPORT_TYPE

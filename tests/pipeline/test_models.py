@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from foundation.errors import UserError
 from pipeline.cli.app import app
-from pipeline.cli.train.show_models import chosen_network, show_layers
+from pipeline.cli.train.models import chosen_network, show_layers
 from trainer.networks.classic_config import AlexnetConfig
 from trainer.networks.config import NETWORKS, DogCnnConfig, ResidualConfig
 
@@ -21,7 +21,7 @@ from trainer.networks.config import NETWORKS, DogCnnConfig, ResidualConfig
 def test_list_names_every_network_without_importing_tensorflow() -> None:
     code = (
         "import sys; from rich.console import Console; "
-        "from pipeline.cli.train.show_models import *; "
+        "from pipeline.cli.train.models import *; "
         "show_networks(Console(width=200)); print({'tensorflow', 'keras'} & set(sys.modules))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

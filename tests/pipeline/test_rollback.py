@@ -19,7 +19,7 @@ from rich.console import Console
 from foundation.errors import UserError
 from foundation.versions import list_versions, newest_version
 from ingestion.dataset import Dataset
-from pipeline.cli.train.report_run import report_run
+from pipeline.cli.train.run import report_run
 from pipeline.config.config import Config
 from pipeline.config.load import load_config
 from pipeline.history import record_names as names

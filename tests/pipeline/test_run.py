@@ -17,16 +17,15 @@ from ml_metadata.proto import metadata_store_pb2
 from PIL import Image
 from rich.console import Console
 
-from components.report.artifacts import CONFIGURATION_FILE, RunClassification, RunMetrics
+from components.report.component import CONFIGURATION_FILE, RunClassification, RunMetrics
 from foundation.errors import UserError
 from foundation.names import FACTS_FILE
 from ingestion.convert import convert
 from ingestion.dataset import Dataset, load_dataset
 from ingestion.options import ConvertOptions
-from ingestion.records import decode_example
-from ingestion.tfrecord import read_records
+from ingestion.records import decode_example, read_records
 from ingestion.toy_dogs.sample import write_sample
-from pipeline.cli.train.report_run import report_run
+from pipeline.cli.train.run import report_run
 from pipeline.config.load import load_config
 from pipeline.local.observer import NodeStatus
 from pipeline.local.run_pipeline import FinishedRun, run

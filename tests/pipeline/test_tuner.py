@@ -11,8 +11,8 @@ from rich.console import Console
 
 from foundation.errors import UserError
 from ingestion.dataset import Dataset
-from pipeline.cli.train.report_run import report_run
-from pipeline.cli.train.show_settings import show_settings
+from pipeline.cli.train.run import report_run
+from pipeline.cli.train.settings import show_settings
 from pipeline.config.load import load_config
 from pipeline.local.observer import NodeStatus
 from pipeline.local.run_pipeline import FinishedRun, run

@@ -19,10 +19,15 @@ from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
 
 from serving.client import messages
 from serving.client.async_client import AsyncBreedClient
-from serving.client.errors import ClientError, ModelNotFoundError, ServerUnavailableError
-from serving.client.options import ClientOptions, TlsOptions
+from serving.client.load import Picture
+from serving.client.options import (
+    ClientError,
+    ClientOptions,
+    ModelNotFoundError,
+    ServerUnavailableError,
+    TlsOptions,
+)
 from serving.client.prediction import Prediction, VersionStatus
-from serving.client.source import Picture
 from serving.client.sync_client import BreedClient
 from tests.pictures import encoded
 from tests.serving.breed_peer import BREEDS, VERSION, BreedPeer, serving_breeds

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from trainer.training.histograms import WriteHistograms
+from trainer.training.callbacks import WriteHistograms
 
 
 def test_every_variable_has_a_histogram_after_each_epoch_and_large_ones_are_thinned(

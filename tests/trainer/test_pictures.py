@@ -12,10 +12,9 @@ import tensorflow as tf
 from PIL import Image
 from scipy import ndimage
 
-from trainer.pictures.evolution import DrawEvolution
+from trainer.pictures.evolution import DrawEvolution, Frames
 from trainer.pictures.feature_maps import FeatureMaps, choose_layers, map_tiles
 from trainer.pictures.filters import filter_section, filter_tiles
-from trainer.pictures.frames import Frames
 from trainer.pictures.hand_made import hand_made_filters, lay_over
 from trainer.pictures.predictions import (
     RIGHT_COLOUR,
@@ -24,8 +23,7 @@ from trainer.pictures.predictions import (
     draw_predictions,
     guess,
 )
-from trainer.pictures.sheet import Section, draw_section
-from trainer.pictures.text import load_font, wrap
+from trainer.pictures.sheet import Section, draw_section, load_font, wrap
 from trainer.pictures.write import write_pictures
 from trainer.training.config import PicturesConfig
 

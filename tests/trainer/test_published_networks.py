@@ -16,7 +16,7 @@ from trainer.networks.classic_config import (
 )
 from trainer.networks.config import NETWORKS, AnyNetworkConfig
 from trainer.networks.layers_config import LayersConfig
-from trainer.networks.local_response_normalisation import LocalResponseNormalisation
+from trainer.networks.normalise import LocalResponseNormalisation
 from trainer.networks.registry import build_network, needs_statistics, outline_network
 from trainer.networks.statistics import PictureStatistics
 from trainer.preprocessing.image import ImageSpec

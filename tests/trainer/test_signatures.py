@@ -26,10 +26,9 @@ from ingestion.toy_dogs.sample import write_sample
 from tests.pictures import encoded
 from tests.serving.model_server import running
 from tests.trainer.examples import write_examples
-from trainer.export.export import export
-from trainer.export.last_features import with_features
+from trainer.export.export import export, write_samples
 from trainer.export.model_card import ModelFacts
-from trainer.export.samples import write_samples
+from trainer.export.signatures import with_features
 from trainer.networks.config import NETWORKS, ResidualConfig
 from trainer.networks.registry import build_network
 from trainer.networks.statistics import PictureStatistics

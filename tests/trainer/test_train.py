@@ -21,9 +21,8 @@ import tensorflow as tf
 from tests.trainer.examples import write_examples
 from trainer.training.config import TrainerConfig
 from trainer.training.devices import build_strategy
-from trainer.training.history import steps_done
+from trainer.training.history import HISTORY_FILE, steps_done
 from trainer.training.input import Split, eval_batches
-from trainer.training.progress import HISTORY_FILE
 from trainer.training.train import train
 
 _NUM_CLASSES = 4

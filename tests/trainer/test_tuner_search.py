@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from trainer.training.config import AdamWConfig, RmsPropConfig, SgdConfig, TrainerConfig
-from trainer.training.progress import PROGRESS_LOGGER
+from trainer.training.history import PROGRESS_LOGGER
 from trainer.tuning.config import SearchedSetting, TunerConfig
 from trainer.tuning.search import Search, build_space, resume_search
 from trainer.tuning.values import apply_hyperparameters, apply_values, encode_choice

@@ -3,16 +3,118 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 import tensorflow_transform as tft
+from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
+from tensorflow_serving.apis.model_pb2 import ModelSpec
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tensorflow_serving.apis.prediction_log_pb2 import ClassifyLog, PredictionLog, PredictLog
 
 from foundation.versions import ABOUT_FILE, BREEDS_FILE, MODEL_CARD_FILE, SAMPLES_DIR, WARMUP_FILE
 from trainer.export.model_card import ModelFacts, model_card, versions
-from trainer.export.samples import first_pictures, write_samples
-from trainer.export.signatures import Servable, save_servable
-from trainer.export.warmup import BATCH_SIZES, write_warmup
+from trainer.export.signatures import CLASSIFY_SIGNATURE, DEFAULT_SIGNATURE, Servable, save_servable
+from trainer.preprocessing.features import IMAGE_KEY, LABEL_KEY, transformed_name
+from trainer.training.input import Split
+
+BATCH_SIZES = (1, 2, 4, 8)
+"""Pictures in each Predict request."""
+
+
+def write_warmup(pictures: Sequence[bytes], path: Path) -> None:
+    """Writes a Predict request for each of `BATCH_SIZES`, and one Classify request.
+
+    The requests name no model: whatever name a server serves this one by, it runs them.
+
+    Args:
+        pictures: encoded; at least as many as the largest batch.
+        path: the TFRecord file to write.
+    """
+    logs = [
+        PredictionLog(
+            predict_log=PredictLog(
+                request=PredictRequest(
+                    model_spec=ModelSpec(signature_name=DEFAULT_SIGNATURE),
+                    inputs={"pictures": tf.make_tensor_proto(pictures[:size], tf.string)},
+                )
+            )
+        )
+        for size in BATCH_SIZES
+    ]
+    classify = ClassificationRequest(model_spec=ModelSpec(signature_name=CLASSIFY_SIGNATURE))
+    example = classify.input.example_list.examples.add()
+    example.features.feature[IMAGE_KEY].bytes_list.value.append(pictures[0])
+    logs.append(PredictionLog(classify_log=ClassifyLog(request=classify)))
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for log in logs:
+            writer.write(log.SerializeToString(deterministic=True))
+
+
+_LONGER_SIDE_PX = 128
+_JPEG_QUALITY = 90
+
+
+def first_pictures(split: Split, count: int) -> list[bytes]:
+    """Takes the first pictures of a split, from the start again where it has fewer.
+
+    Args:
+        split: transformed examples.
+        count: how many.
+
+    Returns:
+        JPEGs of at most 128 x 128 pixels.
+    """
+    found = [picture for picture, _ in islice(_stored(split), count)]
+    return [_small(picture) for picture in islice(cycle(found), count)]
+
+
+def write_samples(split: Split, directory: Path) -> None:
+    """Writes the first picture of each breed to `directory` as `LABEL.jpg`.
+
+    Args:
+        split: transformed examples; a breed that has none gets no file.
+        directory: a folder to make. Its JPEGs have at most 128 x 128 pixels.
+    """
+    directory.mkdir(parents=True)
+    missing = {label for label, count in enumerate(split.label_counts) if count}
+    for picture, label in _stored(split):
+        if label in missing:
+            (directory / f"{label}.jpg").write_bytes(_small(picture))
+            missing.remove(label)
+        if not missing:
+            return
+
+
+def _stored(split: Split) -> Iterator[tuple[bytes, int]]:
+    """Yields pictures, encoded, with their labels, in the order of the files."""
+    spec = {
+        transformed_name(IMAGE_KEY): tf.io.FixedLenFeature((), tf.string),
+        transformed_name(LABEL_KEY): tf.io.FixedLenFeature((), tf.int64),
+    }
+    for record in tf.data.TFRecordDataset(list(split.files), compression_type="GZIP"):
+        example = tf.io.parse_single_example(record, spec)
+        yield (
+            example[transformed_name(IMAGE_KEY)].numpy(),
+            int(example[transformed_name(LABEL_KEY)]),
+        )
+
+
+def _small(stored: bytes) -> bytes:
+    """Scales a JPEG down to at most 128 x 128 pixels; one that fits is kept byte for byte."""
+    height, width, _ = tf.io.extract_jpeg_shape(stored).numpy().tolist()
+    if max(height, width) <= _LONGER_SIDE_PX:
+        return stored
+    scale = _LONGER_SIDE_PX / max(height, width)
+    size = [max(1, round(side * scale)) for side in (height, width)]
+    scaled = tf.image.resize(tf.io.decode_jpeg(stored), size, antialias=True)
+    small: bytes = tf.io.encode_jpeg(
+        tf.cast(tf.round(scaled), tf.uint8), quality=_JPEG_QUALITY
+    ).numpy()
+    return small
 
 
 def export(

@@ -15,7 +15,7 @@ import tensorflow_transform as tft
 import tfx
 import yaml
 
-from ingestion.limits import MAX_MEGAPIXELS
+from ingestion.picture import MAX_MEGAPIXELS
 from trainer.preprocessing.image import TransformConfig
 from trainer.training.config import TrainerConfig
 from trainer.training.input import Split

@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from trainer.preprocessing.image import ImageSpec, Settings
+from foundation.settings import Settings
+from trainer.preprocessing.image import ImageSpec
 
 Normalisation = Literal["zero_to_one", "minus_one_to_one", "mean_image", "per_channel"]
 """What a network does to the pixels first. `zero_to_one` divides by 256, `minus_one_to_one` maps

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field
 
+from foundation.settings import name_alone
 from trainer.networks.base import NetworkSettings, Normalisation
 from trainer.networks.classic_config import (
     AlexnetConfig,
@@ -20,7 +21,7 @@ from trainer.networks.classic_config import (
 )
 from trainer.networks.layers_config import LayersConfig
 from trainer.networks.transfer_config import TransferConfig
-from trainer.preprocessing.image import ImageSpec, name_alone
+from trainer.preprocessing.image import ImageSpec
 
 
 class DogCnnConfig(NetworkSettings):

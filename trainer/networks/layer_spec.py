@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 
+from foundation.settings import Settings
 from trainer.networks.base import both_ways
-from trainer.preprocessing.image import Settings
 
 Size = Annotated[int, Field(ge=1, le=65536, strict=True)]
 SizePair = Annotated[tuple[Size, Size], BeforeValidator(both_ways)]

@@ -12,8 +12,7 @@ from keras import layers
 
 from trainer.networks.layer_spec import ConvLayer, DenseLayer, PoolLayer
 from trainer.networks.layers_config import LayersConfig
-from trainer.networks.local_response_normalisation import LocalResponseNormalisation
-from trainer.networks.normalise import normalised_input
+from trainer.networks.normalise import LocalResponseNormalisation, normalised_input
 from trainer.networks.statistics import PictureStatistics
 
 _CONV_BIAS = 0.0

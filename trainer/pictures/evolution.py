@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,13 +11,102 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
+from PIL import Image
 
-from trainer.pictures.events import ImageEvents
 from trainer.pictures.feature_maps import FeatureMaps
 from trainer.pictures.filters import filter_section
-from trainer.pictures.frames import Frames
 from trainer.pictures.sheet import draw_section, draw_sheet
 from trainer.training.config import PicturesConfig
+
+_NAME = re.compile(r"step-(\d+)\.png")
+_MAX_GIF_FRAMES = 200  # forty seconds; more are thinned out evenly
+_FRAME_MS, _LAST_FRAME_MS = 200, 2000
+_QUICK_PNG = 3  # zlib's level: a training waits for it
+
+
+class Frames:
+    """The frames in a folder, which outlive a training that is killed.
+
+    Args:
+        folder: made when the first frame is saved.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def steps(self) -> list[int]:
+        """Steps of which there are frames, in order."""
+        names = self._folder.iterdir() if self._folder.is_dir() else ()
+        return sorted(int(match[1]) for path in names if (match := _NAME.fullmatch(path.name)))
+
+    def path(self, step: int) -> Path:
+        """Where the frame of a step is."""
+        return self._folder / f"step-{step:08d}.png"
+
+    def save(self, frame: Image.Image, step: int) -> None:
+        """Writes a frame, whole or not at all."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        half = self._folder / ".half-written"
+        frame.save(half, "PNG", compress_level=_QUICK_PNG)
+        os.replace(half, self.path(step))
+
+    def drop_after(self, step: int) -> None:
+        """Removes the frames of later steps, which will be done anew."""
+        for later in self.steps():
+            if later > step:
+                self.path(later).unlink()
+
+    def write_gif(self, path: Path) -> bool:
+        """Makes the animation, of at most 200 frames.
+
+        Returns:
+            Whether there was a frame to make it of.
+        """
+        steps = self.steps()
+        if not steps:
+            return False
+        places = np.linspace(0, len(steps) - 1, min(len(steps), _MAX_GIF_FRAMES)).round()
+        first, *others = (self._quantized(steps[int(place)]) for place in places)
+        first.save(
+            path,
+            "GIF",
+            save_all=True,
+            append_images=others,
+            duration=[_FRAME_MS] * len(others) + [_LAST_FRAME_MS],
+            loop=0,
+        )
+        return True
+
+    def _quantized(self, step: int) -> Image.Image:
+        with Image.open(self.path(step)) as frame:
+            return frame.quantize(dither=Image.Dither.NONE)
+
+
+_TRAIN_RUN = "train"  # as Keras' TensorBoard callback names it
+
+
+class ImageEvents:
+    """Writes images to TensorBoard's `train` run.
+
+    Args:
+        log_dir: the folder that TensorBoard is given.
+    """
+
+    def __init__(self, log_dir: Path) -> None:
+        self._writer = tf.summary.create_file_writer(str(log_dir / _TRAIN_RUN))
+
+    def write(self, images: Mapping[str, Image.Image], step: int) -> None:
+        """Writes images by tag, at once visible to TensorBoard."""
+        # Keras' own callback may have summaries switched off between its own.
+        with self._writer.as_default(step=step), tf.summary.record_if(True):
+            for tag, image in images.items():
+                tf.summary.image(tag, np.asarray(image.convert("RGB"))[None])
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._writer.close()
 
 
 class DrawEvolution(keras.callbacks.Callback):

@@ -11,8 +11,7 @@ import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
 
 from trainer.pictures.feature_maps import as_tile
-from trainer.pictures.sheet import BACKGROUND, INK, MARGIN_PX, Tile, enlarged
-from trainer.pictures.text import load_font, wrap
+from trainer.pictures.sheet import BACKGROUND, INK, MARGIN_PX, Tile, enlarged, load_font, wrap
 
 NUM_ROWS, NUM_COLUMNS = 6, 12
 RIGHT_COLOUR, WRONG_COLOUR = (0, 114, 178), (213, 94, 0)

@@ -9,10 +9,9 @@ import keras
 import tensorflow as tf
 from PIL import Image
 
-from trainer.pictures.events import ImageEvents
+from trainer.pictures.evolution import Frames, ImageEvents
 from trainer.pictures.feature_maps import FeatureMaps
 from trainer.pictures.filters import filter_section
-from trainer.pictures.frames import Frames
 from trainer.pictures.hand_made import draw_hand_made
 from trainer.pictures.predictions import draw_predictions, guess
 from trainer.pictures.sheet import draw_section, draw_sheet

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from ingestion.limits import MAX_MEGAPIXELS
+from ingestion.picture import MAX_MEGAPIXELS
 
 _MAX_SCANS = 100
 """Passes over a progressive JPEG; encoders make about ten."""

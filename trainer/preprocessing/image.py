@@ -5,20 +5,11 @@ Neither TensorFlow nor Keras is imported here: the command line reads settings t
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Settings(BaseModel):
-    """Base of every settings group: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-def name_alone(value: Any) -> Any:
-    """Lets `network: dog_cnn` stand for `network: {name: dog_cnn}`."""
-    return {"name": value} if isinstance(value, str) else value
+from foundation.settings import Settings
 
 
 class ImageSpec(Settings):

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
+from foundation.settings import Settings, name_alone
 from trainer.networks.config import NetworkConfig, ResidualConfig
-from trainer.preprocessing.image import Settings, name_alone
 
 
 class SgdConfig(Settings):

@@ -3,13 +3,84 @@
 from __future__ import annotations
 
 import csv
-import time
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import keras
+from foundation.errors import UserError
 
-from trainer.training.progress import HISTORY_FILE
+PROGRESS_LOGGER = "dogbreed.progress"
+"""Name of the logger whose messages a runner shows beside the running node. A record with a true
+`milestone` attribute is worth a line of its own where there is no terminal."""
+
+HISTORY_FILE = "history.csv"
+"""Name of the file, beside the TensorBoard runs, in which training writes a row for each epoch."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """How training stood after one epoch. Accuracies are shares, losses nats."""
+
+    epoch: int
+    """Epochs done, from 1."""
+    step: int
+    """Training steps done."""
+    elapsed_s: float
+    """Seconds of training so far."""
+    loss: float
+    """Mean loss over the train split."""
+    accuracy: float
+    """Accuracy over the train split."""
+    val_loss: float
+    """Loss over the eval split."""
+    val_accuracy: float
+    """Accuracy over the eval split."""
+    learning_rate: float
+    """Learning rate of the last step."""
+
+
+def read_history(training_logs: Path) -> tuple[Epoch, ...]:
+    """Reads the curve of one training.
+
+    Args:
+        training_logs: Trainer's folder of training curves.
+
+    Returns:
+        One row for each epoch that was measured on the eval split, at least one.
+
+    Raises:
+        UserError: there is no curve, or it cannot be read.
+    """
+    path = training_logs / HISTORY_FILE
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            # Not every epoch is measured, where trainer.eval_every_epochs says so.
+            history = tuple(_epoch(row) for row in csv.DictReader(file) if row["val_loss"] != "")
+    except FileNotFoundError:
+        raise UserError(
+            f"{training_logs} has no {HISTORY_FILE}: it was removed, or an older version of "
+            "dogbreed trained this model. Train it anew with --fresh."
+        ) from None
+    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} is damaged ({type(error).__name__}: {error}). Train anew with --fresh."
+        ) from error
+    if not history:
+        raise UserError(f"{path} has no measured epoch in it. Train anew with --fresh.")
+    return history
+
+
+def _epoch(row: dict[str, str]) -> Epoch:
+    return Epoch(
+        epoch=int(row["epoch"]),
+        step=int(row["step"]),
+        elapsed_s=float(row["elapsed_s"]),
+        loss=float(row["loss"]),
+        accuracy=float(row["accuracy"]),
+        val_loss=float(row["val_loss"]),
+        val_accuracy=float(row["val_accuracy"]),
+        learning_rate=float(row["learning_rate"]),
+    )
+
 
 COLUMNS = (
     "epoch", "step", "elapsed_s", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate",
@@ -20,67 +91,10 @@ shares over the train and eval split, and the learning rate of the last step."""
 
 def steps_done(directory: Path) -> int:
     """Returns the step after which training ended, from the history in `directory`."""
-    return max(int(row["step"]) for row in read_history(directory))
+    return max(int(row["step"]) for row in history_rows(directory))
 
 
-def read_history(directory: Path) -> list[dict[str, str]]:
+def history_rows(directory: Path) -> list[dict[str, str]]:
     """Reads the rows of the history in `directory`; a value that was not measured is empty."""
     with (directory / HISTORY_FILE).open(newline="") as file:
         return list(csv.DictReader(file))
-
-
-class WriteHistory(keras.callbacks.Callback):
-    """Adds one row after each epoch.
-
-    Args:
-        directory: folder of the file.
-        steps_per_epoch: steps of one epoch.
-        first_epoch: epochs done before; later rows in the file are of a training that was
-            interrupted before its checkpoint, and are dropped.
-    """
-
-    def __init__(self, directory: Path, steps_per_epoch: int, first_epoch: int) -> None:
-        super().__init__()
-        self._path = directory / HISTORY_FILE
-        self._steps_per_epoch = steps_per_epoch
-        self._first_epoch = first_epoch
-        self._steps_in_epoch = 0
-        self._elapsed_before_s = 0.0
-        self._started_at = 0.0
-
-    def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """Keeps the rows of the epochs that count."""
-        rows = []
-        if self._path.exists():
-            with self._path.open(newline="") as file:
-                rows = [
-                    row for row in csv.DictReader(file) if int(row["epoch"]) <= self._first_epoch
-                ]
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(rows)
-        self._elapsed_before_s = float(rows[-1]["elapsed_s"]) if rows else 0.0
-        self._started_at = time.monotonic()
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Starts to count steps."""
-        self._steps_in_epoch = 0
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Counts a step: the last epoch may be cut short."""
-        self._steps_in_epoch += 1
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Writes the epoch's row."""
-        row: dict[str, float | str] = {
-            "epoch": epoch + 1,
-            "step": epoch * self._steps_per_epoch + self._steps_in_epoch,
-            "elapsed_s": round(self._elapsed_before_s + time.monotonic() - self._started_at, 3),
-            "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
-        }
-        measured = dict(logs or {})
-        row |= {name: measured.get(name, "") for name in COLUMNS if name not in row}
-        with self._path.open("a", newline="") as file:
-            csv.DictWriter(file, COLUMNS).writerow(row)

@@ -17,15 +17,14 @@ from trainer.training.callbacks import (
     StopAfterSteps,
     StopAtLossTolerance,
     StopOnNonFiniteLoss,
+    WriteHistograms,
+    WriteHistory,
 )
 from trainer.training.checkpoint import SaveCheckpoint, TrainingCheckpoint
 from trainer.training.config import TrainerConfig
 from trainer.training.devices import build_strategy, precision
-from trainer.training.histograms import WriteHistograms
-from trainer.training.history import WriteHistory
 from trainer.training.input import Split, eval_batches, training_batches
-from trainer.training.optimizer import build_optimizer
-from trainer.training.phases import Phase, phases
+from trainer.training.optimizer import Phase, build_optimizer, phases
 
 CallbacksFor = Callable[[keras.Model, int], Sequence[keras.callbacks.Callback]]
 """From a network and the number of steps that it has been trained to more callbacks."""

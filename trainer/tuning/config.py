@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
-from trainer.preprocessing.image import Settings
+from foundation.settings import Settings
 
 
 def _not_nothing(choice: Any) -> Any:

@@ -21,14 +21,14 @@ from pydantic import BaseModel
 
 from foundation.settings import value_at
 from trainer.training.config import TrainerConfig
-from trainer.training.progress import PROGRESS_LOGGER
+from trainer.training.history import PROGRESS_LOGGER
 from trainer.tuning.config import SearchedSetting, TunerConfig
 from trainer.tuning.values import (
     apply_hyperparameters,
     apply_values,
     encode_choice,
-    in_words,
     searched_values,
+    values_in_words,
 )
 
 Score = Callable[[TrainerConfig, Path], float]
@@ -90,7 +90,7 @@ class Search(base_tuner.BaseTuner):
         super().on_trial_end(trial)
         name = f"trial {len(self.oracle.end_order)}/{self._num_planned()}"
         ended = self.oracle.get_trial(trial.trial_id)
-        values = in_words(searched_values(self._trainer, ended.hyperparameters.get_config()))
+        values = values_in_words(searched_values(self._trainer, ended.hyperparameters.get_config()))
         if ended.status == trials.TrialStatus.COMPLETED:
             best = self.oracle.get_best_trials()[0]
             result = f"{self._tuner.objective} {ended.score:.3f}, best {best.score:.3f}"
@@ -120,7 +120,7 @@ class Search(base_tuner.BaseTuner):
                 "tuner.space."
             )
         best = self.oracle.get_best_trials()[0]
-        values = in_words(searched_values(self._trainer, best.hyperparameters.get_config()))
+        values = values_in_words(searched_values(self._trainer, best.hyperparameters.get_config()))
         _progress.info(
             "best of %d trials: %s %.3f with %s",
             len(ended),

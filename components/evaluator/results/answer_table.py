@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from components.evaluator.answer_records import (
+from components.evaluator.answers import (
     ANSWERS_FOLDER,
     CROSS_ENTROPY,
     FILENAME,
@@ -21,6 +22,7 @@ from components.evaluator.answer_records import (
     TRUTH_PROBABILITY,
     of_baseline,
 )
+from components.evaluator.results.values import Answer
 
 _BEST_OF = 5
 
@@ -95,3 +97,43 @@ def _model_answers(table: pa.Table, prefix: str) -> ModelAnswers:
         in_top_5=values(NUM_BETTER).astype(np.int32) < _BEST_OF,
         cross_entropy=values(CROSS_ENTROPY).astype(np.float64),
     )
+
+
+def read_answers(evaluation: Path | str, breeds: Sequence[str]) -> tuple[Answer, ...]:
+    """Reads the answers, by file name.
+
+    Args:
+        evaluation: folder of the evaluation.
+        breeds: names in label order.
+
+    Raises:
+        FileNotFoundError: there are no answers.
+    """
+    table = read_answer_table(evaluation)
+    guesses = _in_words(table.model, breeds)
+    baseline = _in_words(table.baseline, breeds) if table.baseline is not None else None
+    truths = table.model.truth_probability.tolist()
+    return tuple(
+        Answer(
+            filename=filename,
+            breed=breeds[label],
+            guesses=guesses[place],
+            truth_probability=truths[place],
+            baseline_guess=baseline[place][0] if baseline is not None else None,
+        )
+        for place, (filename, label) in enumerate(
+            zip(table.filenames, table.labels.tolist(), strict=True)
+        )
+    )
+
+
+def _in_words(answers: ModelAnswers, breeds: Sequence[str]) -> list[tuple[tuple[str, float], ...]]:
+    return [
+        tuple(
+            (breeds[label], probability)
+            for label, probability in zip(labels, probabilities, strict=True)
+        )
+        for labels, probabilities in zip(
+            answers.guesses.tolist(), answers.guess_probabilities.tolist(), strict=True
+        )
+    ]

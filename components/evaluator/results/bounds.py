@@ -18,10 +18,37 @@ from components.evaluator.metrics import (
     SLICE_ACCURACY,
     TOP_5_ACCURACY,
 )
-from components.evaluator.results.misses import DROP_TITLE
 from components.evaluator.results.tfma import DIGITS, SliceResult, load_slices, slice_key
-from components.report.facts import Bound
+from components.evaluator.results.values import BASELINE_NAME, Bound
 from trainer.preprocessing.features import BREED_KEY
+
+DROP_TITLE = f"Drop against the {BASELINE_NAME}"
+"""Title of the bound on how much lower than the served model's the accuracy may be."""
+
+
+def miss_in_words(bound: Bound) -> str:
+    """Says which bound was missed and by how much, as a clause that begins in lower case.
+
+    Args:
+        bound: one that was not kept.
+    """
+    title = f"{bound.title[:1].lower()}{bound.title[1:]}"
+    if bound.value is None:
+        return f"there is no eval picture for the bound on {title}"
+    if bound.title == DROP_TITLE:
+        return (
+            f"accuracy is {bound.value:.3f} lower than the {BASELINE_NAME}'s, "
+            f"{bound.missed_by:.3f} more than the {bound.bound:.3f} allowed"
+        )
+    value, limit, missed_by = (
+        _with_unit(number, bound.unit) for number in (bound.value, bound.bound, bound.missed_by)
+    )
+    return f"{title} {value} misses its bound {limit} by {missed_by}"
+
+
+def _with_unit(number: float, unit: str) -> str:
+    return f"{number:,.1f} {unit}" if unit else f"{number:.3f}"
+
 
 _TITLES = {ACCURACY: "Accuracy", TOP_5_ACCURACY: "Top-5 accuracy", SLICE_ACCURACY: "Accuracy"}
 

@@ -10,7 +10,7 @@ import tensorflow_model_analysis as tfma
 from numpy.typing import NDArray
 
 from components.evaluator.metrics import BASELINE, CALIBRATION, CALIBRATION_BINS
-from components.report.facts import Calibration, CalibrationBin, Interval
+from components.evaluator.results.values import Calibration, CalibrationBin, Interval
 
 # TFMA sorts probabilities into this many bins first, cut downwards, and those into the plot's.
 _TFMA_BINS = 10_000

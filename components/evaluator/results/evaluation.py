@@ -15,12 +15,10 @@ from tensorflow_model_analysis.writers import eval_config_writer
 from components.evaluator.metrics import EXAMPLE_COUNT
 from components.evaluator.results.answer_table import read_answer_table
 from components.evaluator.results.calibration import read_calibration
-from components.evaluator.results.confusion_order import confusion_order
 from components.evaluator.results.figures import read_figures, scatter
-from components.evaluator.results.slice_rows import slice_rows
-from components.evaluator.results.tables import breed_rows, dense
+from components.evaluator.results.tables import breed_rows, confusion_order, dense, slice_rows
 from components.evaluator.results.tfma import load_slices, slice_key
-from components.report.facts import Confusion, Evaluation
+from components.evaluator.results.values import Confusion, Evaluation
 
 
 def read_evaluation(

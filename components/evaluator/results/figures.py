@@ -6,13 +6,63 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from components.evaluator.metrics import ACCURACY, LOSS, TOP_5_ACCURACY
 from components.evaluator.results.answer_table import AnswerTable, ModelAnswers
-from components.evaluator.results.bootstrap import percentile_interval, resampled_means
 from components.evaluator.results.calibration import gaps_by_bin
 from components.evaluator.results.tfma import SliceResult
-from components.report.facts import Figure, Interval
+from components.evaluator.results.values import Figure, Interval
+
+RESAMPLES = 1000
+"""Draws: enough for the second digit of an interval."""
+_SEED = 0
+_LEVEL = 0.95
+_TAILS = (2.5, 97.5)  # percentiles
+
+
+def resampled_means(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the mean of each row over each draw of pictures.
+
+    Args:
+        rows: `(r, n)`: r values of each of n pictures; all r are drawn together.
+
+    Returns:
+        `(r, RESAMPLES)`, the same for the same rows.
+    """
+    num_pictures = rows.shape[1]
+    rng = np.random.default_rng(_SEED)
+    means = np.empty((len(rows), RESAMPLES))
+    for place in range(RESAMPLES):
+        drawn = rng.integers(num_pictures, size=num_pictures)
+        times = np.bincount(drawn, minlength=num_pictures)
+        means[:, place] = rows @ times / num_pictures
+    return means
+
+
+def percentile_interval(resampled: NDArray[np.float64]) -> Interval:
+    """Returns what 95 of 100 draws lie within.
+
+    Args:
+        resampled: `(RESAMPLES,)`.
+    """
+    low, high = np.percentile(resampled, _TAILS)
+    return Interval(float(low), float(high))
+
+
+def share_interval(count: int, out_of: int) -> Interval | None:
+    """Returns Wilson's interval of a share, which also holds for a few pictures.
+
+    A bootstrap would be certain of a breed whose every picture was answered rightly.
+
+    Args:
+        count: pictures that count.
+        out_of: all pictures; without any there is no share.
+    """
+    if not out_of:
+        return None
+    interval = binomtest(count, out_of).proportion_ci(_LEVEL, method="wilson")
+    return Interval(float(interval.low), float(interval.high))
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+from tensorflow_model_analysis.proto import config_pb2
 
-from components.evaluator.results.bootstrap import share_interval
-from components.evaluator.results.tfma import Cells
-from components.report.facts import BreedRow
+from components.evaluator.metrics import ACCURACY, EXAMPLE_COUNT, SLICE_ACCURACY
+from components.evaluator.results.figures import share_interval
+from components.evaluator.results.tfma import DIGITS, Cells, SliceResult
+from components.evaluator.results.values import BreedRow, SliceRow
+from trainer.preprocessing.features import BREED_KEY
+
+
+def slice_rows(
+    config: config_pb2.EvalConfig,
+    slices: Mapping[tuple[tuple[str, str], ...], SliceResult],
+    missed: frozenset[tuple[tuple[str, str], ...]],
+) -> Iterator[SliceRow]:
+    """Makes a row for each value of each feature, the breeds left out.
+
+    Args:
+        config: what TFMA was asked for, in whose order features come.
+        slices: what was measured, by key of the slice.
+        missed: keys of the slices that missed a bound.
+    """
+    bound, min_pictures = _bound(config)
+    for spec in config.slicing_specs:
+        if not spec.feature_keys or BREED_KEY in spec.feature_keys:
+            continue
+        [feature] = spec.feature_keys
+        for key in sorted(key for key in slices if [part[0] for part in key] == [feature]):
+            result = slices[key]
+            num_eval = round(result.model.figures[EXAMPLE_COUNT])
+            right = sum(
+                count for (truth, named), count in result.model.confusion.items() if truth == named
+            )
+            yield SliceRow(
+                feature=feature,
+                value=key[0][1],
+                num_eval=num_eval,
+                accuracy=result.model.figures[ACCURACY],
+                interval=share_interval(right, num_eval),
+                baseline_accuracy=result.baseline.figures.get(ACCURACY),
+                bound=bound if num_eval >= min_pictures else None,
+                kept=key not in missed,
+            )
+
+
+def _bound(config: config_pb2.EvalConfig) -> tuple[float | None, int]:
+    """Returns the lower bound, and how many pictures a slice must have to be held to it."""
+    for spec in config.metrics_specs:
+        for metric in spec.metrics:
+            options = json.loads(metric.config or "{}")
+            if options.get("name") == SLICE_ACCURACY:
+                threshold = metric.per_slice_thresholds[0].threshold
+                bound = threshold.value_threshold.lower_bound.value
+                return round(bound, DIGITS), options["min_pictures"]
+    return None, 0
+
+
+_MOST_TO_ARRANGE = 500  # breeds: the best order of the leaves takes time that grows as their cube
+
+
+def confusion_order(counts: NDArray[np.int64]) -> tuple[int, ...]:
+    """Clusters the breeds by how often one is named for the other.
+
+    Args:
+        counts: `(num_breeds, num_breeds)`: pictures by truth and by the breed that was named.
+
+    Returns:
+        Labels, every one once.
+    """
+    num_breeds = len(counts)
+    if num_breeds <= 2:
+        return tuple(range(num_breeds))
+    rates = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    closeness = (rates + rates.T) / 2
+    np.fill_diagonal(closeness, 0)
+    distances = 1 - closeness
+    np.fill_diagonal(distances, 0)
+    tree = linkage(
+        squareform(distances, checks=False),
+        method="average",
+        optimal_ordering=num_breeds <= _MOST_TO_ARRANGE,
+    )
+    return tuple(leaves_list(tree).tolist())
 
 
 def dense(cells: Cells, num_breeds: int) -> NDArray[np.int64]:

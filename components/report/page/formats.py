@@ -2,10 +2,136 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from components.report.facts import Bound, Figure, Interval
+from PIL import Image, UnidentifiedImageError
+
+from components.evaluator.results.values import Bound, Figure, Interval
+
+_ROOM = 1.15  # a scale that does not end at 1 is this many times longer than what lies on it
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A line from one value to another."""
+
+    low: float
+    high: float
+
+    def at(self, value: float | None) -> float | None:
+        """Returns where a value lies, in percent of the line; None where there is none.
+
+        What lies beyond an end is drawn at that end.
+        """
+        if value is None or not math.isfinite(value):
+            return None
+        share = (value - self.low) / (self.high - self.low)
+        return round(100 * min(max(share, 0.0), 1.0), 2)
+
+
+SHARES = Scale(0.0, 1.0)
+"""The scale of what lies between 0 and 1."""
+
+
+@dataclass(frozen=True)
+class BoundBar:
+    """A bar from zero to what was measured, and its limit. All in percent."""
+
+    start: float
+    length: float
+    limit: float
+
+
+def figure_scale(figure: Figure) -> Scale:
+    """Returns the line on which a figure and the served model's are drawn."""
+    intervals = (figure.interval, figure.baseline_interval)
+    ends = [end for interval in intervals if interval for end in (interval.low, interval.high)]
+    present = [figure.value, *ends, *([] if figure.baseline is None else [figure.baseline])]
+    return _around(present, is_share=figure.higher_is_better)
+
+
+def bound_bar(bound: Bound) -> BoundBar:
+    """Returns the bar of a bound; it has no length where nothing was measured."""
+    measured = [] if bound.value is None else [bound.value]
+    scale = _around([*measured, bound.bound], is_share=bound.at_least and not bound.unit)
+    zero = scale.at(0.0) or 0.0
+    end = scale.at(bound.value)
+    limit = scale.at(bound.bound) or 0.0
+    if end is None:
+        return BoundBar(zero, 0.0, limit)
+    return BoundBar(round(min(zero, end), 2), round(abs(end - zero), 2), limit)
+
+
+def _around(values: list[float], *, is_share: bool) -> Scale:
+    """Returns a line that holds zero and all values; from 0 to 1 for shares."""
+    present = [value for value in values if math.isfinite(value)]
+    low, high = min([0.0, *present]), max([0.0, *present])
+    if is_share and low >= 0.0 and high <= 1.0:
+        return SHARES
+    if low == high:
+        return SHARES
+    return Scale(low * _ROOM, high * _ROOM)
+
+
+_SIGNATURES = ((b"\x89PNG", "image/png"), (b"GIF8", "image/gif"), (b"RIFF", "image/webp"))
+
+
+def data_address(data: bytes, media_type: str | None = None) -> str:
+    """Returns a picture as a `data:` address.
+
+    Args:
+        data: the encoded picture.
+        media_type: such as `image/png`; None tells PNG, GIF and WebP by their first bytes and
+            takes all else for JPEG.
+    """
+    if media_type is None:
+        kinds = (kind for signature, kind in _SIGNATURES if data.startswith(signature))
+        media_type = next(kinds, "image/jpeg")
+    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def first_frame(data: bytes) -> str | None:
+    """Returns an animation's first frame as a `data:` address; None if it does not move."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            if not getattr(picture, "is_animated", False):
+                return None
+            still = io.BytesIO()
+            picture.convert("RGB").save(still, "PNG", optimize=True)
+    except (UnidentifiedImageError, OSError):
+        return None
+    return data_address(still.getvalue(), "image/png")
+
+
+def size_of(data: bytes) -> tuple[int, int] | None:
+    """Returns a picture's width and height in pixels, which keep its place; None if unknown."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return picture.size
+    except (UnidentifiedImageError, OSError):
+        return None
+
+
+def content_security_policy(scripts: Iterable[str]) -> str:
+    """Returns a policy under which the page runs these scripts and asks for nothing.
+
+    Args:
+        scripts: what stands between each `<script>` and `</script>`, character by character.
+    """
+    digests = (hashlib.sha256(script.encode("utf-8")).digest() for script in scripts)
+    hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode('ascii')}'" for digest in digests)
+    # Plotly and the bars set styles of their own.
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
 
 _NOTHING = _TO = "\N{EN DASH}"
 _MINUS = "\N{MINUS SIGN}"
@@ -89,7 +215,7 @@ def _enough_digits(value: float, unit: str) -> str:
     return f"{value:.1g}" + (f" {unit}" if unit else "")
 
 
-def in_words(created_at: str) -> str:
+def moment_in_words(created_at: str) -> str:
     """Writes a moment, such as `21 November 2026, 18:33 UTC`; as it is where it cannot be read."""
     try:
         moment = datetime.fromisoformat(created_at.replace("Z", "+00:00"))

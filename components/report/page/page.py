@@ -9,15 +9,18 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from components.report.facts import BASELINE_NAME, ReportFacts
-from components.report.page import bars, inline
-from components.report.page import formats as numbers
-from components.report.page.breeds import draw_recalls
-from components.report.page.calibration import draw_calibration
-from components.report.page.charts import Chart
-from components.report.page.confusion import draw_confusion
-from components.report.page.data import draw_histograms, draw_splits
-from components.report.page.training import draw_training
+from components.evaluator.results.values import BASELINE_NAME
+from components.report.facts import ReportFacts
+from components.report.page import formats
+from components.report.page.charts import (
+    Chart,
+    draw_calibration,
+    draw_confusion,
+    draw_histograms,
+    draw_recalls,
+    draw_splits,
+    draw_training,
+)
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _STYLES = ("page.css", "parts.css", "print.css")
@@ -69,7 +72,7 @@ def render(facts: ReportFacts) -> str:
         style=Markup("\n".join(map(_read, _STYLES))),
         plotly=Markup(scripts[0]),
         scripts=[Markup(script) for script in scripts[1:]],
-        policy=inline.content_security_policy(scripts),
+        policy=formats.content_security_policy(scripts),
     )  # fmt: skip
 
 
@@ -140,24 +143,24 @@ def _environment() -> Environment:
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     environment.filters |= {
-        "in_figures": numbers.in_figures,
-        "counted": numbers.counted,
-        "plain": numbers.plain,
-        "between": numbers.between,
-        "signed": numbers.signed,
-        "in_words": numbers.in_words,
-        "data_address": inline.data_address,
+        "in_figures": formats.in_figures,
+        "counted": formats.counted,
+        "plain": formats.plain,
+        "between": formats.between,
+        "signed": formats.signed,
+        "in_words": formats.moment_in_words,
+        "data_address": formats.data_address,
     }
     environment.globals |= {
-        "against_baseline": numbers.against_baseline,
-        "bound_bar": bars.bound_bar,
-        "counted_of": numbers.counted_of,
-        "difference": numbers.difference,
-        "figure_scale": bars.figure_scale,
-        "first_frame": inline.first_frame,
-        "missed_by": numbers.missed_by,
-        "shares": bars.SHARES,
-        "size_of": inline.size_of,
+        "against_baseline": formats.against_baseline,
+        "bound_bar": formats.bound_bar,
+        "counted_of": formats.counted_of,
+        "difference": formats.difference,
+        "figure_scale": formats.figure_scale,
+        "first_frame": formats.first_frame,
+        "missed_by": formats.missed_by,
+        "shares": formats.SHARES,
+        "size_of": formats.size_of,
     }
     return environment
 

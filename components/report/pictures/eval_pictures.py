@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,91 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.report.facts import Answer, ConfusedPair, Confusion, Gallery, Picture
-from components.report.pictures.find_examples import CLOSE, find_examples
+from components.evaluator.results.values import Answer, Confusion
+from components.report.facts import ConfusedPair, Gallery, Picture
 from components.report.pictures.galleries import choose_galleries, choose_pairs
 from components.report.pictures.saliency import NoSaliencyError, grad_cam
 from components.report.pictures.thumbnails import overlay, thumbnail
 from foundation.versions import read_about
+from ingestion.records import FILENAME_KEY
 from trainer.export.signatures import EVAL_SIGNATURE
-from trainer.preprocessing.features import IMAGE_KEY
+from trainer.preprocessing.features import BREED_KEY, IMAGE_KEY
 from trainer.preprocessing.image import TransformConfig
 from trainer.training.config import TrainerConfig
+
+Probabilities = Callable[[Sequence[bytes]], NDArray[np.float32]]
+"""From serialized examples to `(num_examples, num_classes)`, in label order."""
+
+_AT_MOST_ASKED = 600  # examples that the model is asked about once more
+CLOSE = 1e-3
+"""Probabilities that differ by less are the same; the batch a picture is in may change them."""
+
+_Key = tuple[str, str]
+
+
+def find_examples(
+    folder: Path,
+    answers: Collection[Answer],
+    breeds: Sequence[str],
+    probabilities_of: Probabilities,
+) -> dict[Answer, bytes]:
+    """Reads the split once and keeps what is wanted.
+
+    An example is known by its file name and breed. Where several share both, as in records that
+    were made without file names, the model is asked about them once more: the one that it gives the
+    same probability of its breed is the one. If that would be more than 600, those that are beyond
+    are not found.
+
+    Args:
+        folder: GZIP-compressed TFRecords of one split.
+        answers: whose examples are wanted, the most wanted first.
+        breeds: names in label order.
+        probabilities_of: asks the model that gave the answers.
+
+    Returns:
+        Serialized `tf.train.Example` by answer, of those that were found.
+    """
+    candidates = _candidates(folder, {_key_of(answer) for answer in answers})
+    found: dict[Answer, bytes] = {}
+    asked: dict[_Key, NDArray[np.float32]] = {}
+    for answer in answers:
+        key = _key_of(answer)
+        same = candidates.get(key, [])
+        if len(same) == 1:
+            found[answer] = same[0]
+        elif same:
+            if key not in asked:
+                if sum(map(len, asked.values())) + len(same) > _AT_MOST_ASKED:
+                    logging.info("Too many pictures named %r of %r to tell apart.", *key)
+                    continue
+                asked[key] = probabilities_of(same)[:, breeds.index(answer.breed)]
+            distances = np.abs(asked[key] - answer.truth_probability)
+            nearest = int(np.argmin(distances))
+            if distances[nearest] < CLOSE:
+                found[answer] = same[nearest]
+    logging.info("Report: found %d of %d pictures.", len(found), len(answers))
+    return found
+
+
+def _candidates(folder: Path, wanted: Collection[_Key]) -> Mapping[_Key, list[bytes]]:
+    candidates: dict[_Key, list[bytes]] = defaultdict(list)
+    files = sorted(str(path) for path in folder.iterdir())
+    for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():
+        features = tf.train.Example.FromString(record).features.feature
+        key = _text(features, FILENAME_KEY), _text(features, BREED_KEY)
+        if key in wanted:
+            candidates[key].append(record)
+    return candidates
+
+
+def _key_of(answer: Answer) -> _Key:
+    return answer.filename, answer.breed
+
+
+def _text(features: Mapping[str, tf.train.Feature], name: str) -> str:
+    values = features[name].bytes_list.value if name in features else ()
+    return values[0].decode("utf-8", "replace") if values else ""
+
 
 _LAID_OVER = (
     "Laid over the second picture of each is where the network looked for the breed that it named, "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from components.report.facts import Answer, Confusion
+from components.evaluator.results.values import Answer, Confusion
 
 _PICTURES = 12
 _OF_A_BREED = 2

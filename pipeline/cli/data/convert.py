@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from ingestion.options import ConvertOptions, LayoutName, SplitName
+from ingestion.options import ConvertOptions
 from pipeline.cli.app import app, clear_errors
+
+if TYPE_CHECKING:
+    from ingestion.options import LayoutName, SplitName
 
 
 def _option(field: str, *flags: str, **kwargs: Any) -> Any:
@@ -55,7 +58,7 @@ def convert(
 ) -> None:
     """Turn labelled pictures into TFRecord shards, split for training and evaluation."""
     with clear_errors(f"Nothing was written to {out}."):
-        from pipeline.cli.train.report_run import as_typed
+        from pipeline.cli.train.run import as_typed
         from pipeline.local.find_records import convert_shown, describe
 
         options = ConvertOptions.checked(

@@ -19,7 +19,7 @@ def sample(
 ) -> None:
     """Draw the sample, "toy dogs": an archive of small pictures laid out like Stanford Dogs."""
     with clear_errors(f"Nothing was written to {directory}."):
-        from pipeline.cli.train.report_run import as_typed
+        from pipeline.cli.train.run import as_typed
         from pipeline.local.find_records import draw_shown
 
         console = Console()

@@ -55,8 +55,7 @@ def history(
         from foundation.errors import UserError
         from pipeline.cli.history.show_history import history_json, show_history
         from pipeline.cli.history.show_pair import pair_json, show_pair
-        from pipeline.history.choose_run import choose_run
-        from pipeline.history.find_root import find_root
+        from pipeline.history.choose_run import choose_run, find_root
         from pipeline.history.read_runs import read_history
 
         folder = find_root(root, config, settings or [])

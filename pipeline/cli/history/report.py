@@ -2,13 +2,106 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+import subprocess
+import sys
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from foundation.errors import UserError
+from foundation.names import REPORT_FILE
 from pipeline.cli.app import app, clear_errors
 from pipeline.cli.arguments import ConfigOption, RootOption, RunSettingsOption
+from pipeline.history.past_run import History, PastRun
+from pipeline.history.record_names import State
+
+if TYPE_CHECKING:
+    pass
+
+# One of these says that there is a screen, or a program that reaches one.
+_SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+
+
+def find_report(history: History, text: str | None) -> Path:
+    """Finds the page of a run.
+
+    Args:
+        history: what is known.
+        text: the run, as `choose_run` understands it; None means the last that left a report.
+
+    Raises:
+        UserError: there is no such run, or it left no report.
+    """
+    from pipeline.history.choose_run import choose_run
+
+    if text is not None:
+        run = choose_run(history.runs, text)
+        if run.report is None:
+            raise UserError(f"Run {run.number} left no report{_why(run)}.")
+        return _page(run)
+    run_with_report = next((run for run in reversed(history.runs) if run.report is not None), None)
+    if run_with_report is None:
+        raise UserError(
+            f"No run below {history.root} has left a report yet. 'dogbreed run' makes one, unless "
+            "report.enabled is false."
+        )
+    return _page(run_with_report)
+
+
+def show_report(page: Path, console: Console, *, opened: bool) -> None:
+    """Prints where the page is, and opens it if that is asked for and there is a screen.
+
+    Args:
+        page: the HTML file.
+        console: where to print.
+        opened: whether to open it.
+    """
+    if not opened or not _has_screen():
+        console.print(str(page), soft_wrap=True, highlight=False, markup=False)
+        return
+    # In a process of its own: some browsers are in the foreground until they are closed.
+    subprocess.Popen(
+        [sys.executable, "-m", "webbrowser", page.absolute().as_uri()],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    console.print(f"Opening {page}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _has_screen() -> bool:
+    """Says whether a browser can be opened; one that draws in the terminal does not count."""
+    if not any(os.environ.get(name) for name in _SCREENS):
+        return False
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True
+
+
+def _page(run: PastRun) -> Path:
+    page = Path(str(run.report), REPORT_FILE)
+    if not page.is_file():
+        raise UserError(f"The report of run {run.number}, {page}, has been removed.")
+    return page
+
+
+def _why(run: PastRun) -> str:
+    if run.configuration.get("report", {}).get("enabled") is False:
+        return ": report.enabled was false"
+    if run.state is State.FAILED and run.failed_node:
+        return f": it failed at {run.failed_node}"
+    if run.state in (State.RUNNING, State.INTERRUPTED):
+        return (
+            f": it is {run.state.value}" if run.state is State.RUNNING else ": it was interrupted"
+        )
+    return ": it was made by an earlier version of dogbreed"
 
 
 @app.command()
@@ -36,8 +129,7 @@ def report(
     before it.
     """
     with clear_errors("Nothing was changed."):
-        from pipeline.cli.history.show_report import find_report, show_report
-        from pipeline.history.find_root import find_root
+        from pipeline.history.choose_run import find_root
         from pipeline.history.read_runs import read_history
 
         folder = find_root(root, config, settings or [])

@@ -2,14 +2,67 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
+from foundation.versions import ROLLBACK_FILE
 from pipeline.cli.app import app, clear_errors
 from pipeline.cli.arguments import ConfigOption, RootOption, RunSettingsOption
+
+if TYPE_CHECKING:
+    from pipeline.history.rollback import RolledBack
+
+
+def report_rollback(
+    done: RolledBack, root: Path | None, execution: int | None, console: Console
+) -> None:
+    """Prints what is served now, where it is recorded, how to check, and what later runs do.
+
+    Args:
+        done: the rollback.
+        root: folder of the runs; None where only the served folder was named.
+        execution: the number of its execution in ML Metadata; None where it is not recorded there.
+        console: where to print.
+    """
+    from pipeline.cli.train.run import as_typed
+
+    def say(markup: str) -> None:
+        console.print(markup, soft_wrap=True, highlight=False)
+
+    note = done.note
+    say(f"[bold green]Version {note.copy_of} is served again[/], as version {done.version}")
+    say(f"  path     {escape(str(done.path))}")
+    say(f"  instead  of version {note.replaced}, which stays where it is")
+    where = escape(str(done.path / ROLLBACK_FILE))
+    if execution is None:
+        say(f"  record   {where} alone: the runs' metadata is not here")
+    else:
+        say(f"  record   {where}, and execution {execution} in ML Metadata")
+    say("  A model server that watches the folder loads it by itself.")
+    dogbreed = as_typed("dogbreed")
+    say("\nNext:")
+    say(f"  {dogbreed} predict PICTURE --json      names the version that answered")
+    if root is not None:
+        say(f"  {dogbreed} history --root {escape(shlex.quote(str(root)))}")
+    unchanged = (
+        f"One in which nothing has changed since version {note.replaced} is refused; one with "
+        "other data, settings or bounds may push a model like that again"
+        if execution is not None
+        else f"On a cluster, one in which nothing has changed since version {note.replaced} may "
+        "push the same model again"
+    )
+    console.print(
+        f"\nThe next run is compared with this version. {unchanged}, if the bounds allow it. "
+        "They did not see what was wrong: raise the one that should have, such as "
+        "evaluator.min_accuracy or evaluator.min_breed_accuracy, or lower "
+        "evaluator.max_accuracy_drop.",
+        highlight=False,
+    )
 
 
 @app.command()
@@ -49,7 +102,6 @@ def rollback(
     """
     with clear_errors("What was served before is still served."):
         from foundation.errors import UserError
-        from pipeline.cli.history.report_rollback import report_rollback
         from pipeline.history.rollback import (
             bounds_kept,
             check_pushed_here,
@@ -65,9 +117,9 @@ def rollback(
             done = roll_back(destination.absolute(), version, replaced, None, reason)
             report_rollback(done, None, None, console)
             return
-        from pipeline.history.find_root import find_root
+        from pipeline.history.choose_run import find_root
         from pipeline.history.read_runs import read_history
-        from pipeline.history.record_rollback import record_rollback
+        from pipeline.history.rollback import record_rollback
         from pipeline.local.lock import only_run_below
 
         folder = find_root(root, config, settings or [])

@@ -12,9 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.history.changes import Change, changes
-from pipeline.history.past_run import History, PastRollback, PastRun
-from pipeline.history.verdict import verdict
-from pipeline.local.durations import in_words
+from pipeline.history.past_run import History, PastRollback, PastRun, verdict
+from pipeline.local.display import duration_in_words
 
 _MOST_CHANGES = 4
 _FINGERPRINT_LENGTH = 8
@@ -165,7 +164,7 @@ def _run_row(run: PastRun, history: History) -> tuple[str | Text, ...]:
         share(run.accuracy),
         share(run.top_5_accuracy),
         verdict(run, history),
-        in_words(run.elapsed_s) if run.elapsed_s is not None else "-",
+        duration_in_words(run.elapsed_s) if run.elapsed_s is not None else "-",
         Text("\n".join(lines)),
     )
 

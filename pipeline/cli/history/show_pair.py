@@ -11,10 +11,9 @@ from rich.text import Text
 
 from pipeline.cli.history.show_history import changes_json, data_in_words, run_json, share, when
 from pipeline.history import changes as configuration
-from pipeline.history.past_run import History, NodeRun, PastRun
-from pipeline.history.run_facts import breed_changes
-from pipeline.history.verdict import verdict
-from pipeline.local.durations import in_words
+from pipeline.history.changes import breed_changes
+from pipeline.history.past_run import History, NodeRun, PastRun, verdict
+from pipeline.local.display import duration_in_words
 
 _MOST_BREEDS = 20
 
@@ -53,7 +52,10 @@ def _heads(before: PastRun, after: PastRun, history: History) -> Table:
     table = _table("", before, after)
     rows: list[tuple[str, Callable[[PastRun], str | Text]]] = [
         ("When", lambda run: when(run.started_at)),
-        ("Took", lambda run: in_words(run.elapsed_s) if run.elapsed_s is not None else "-"),
+        (
+            "Took",
+            lambda run: duration_in_words(run.elapsed_s) if run.elapsed_s is not None else "-",
+        ),
         ("Verdict", lambda run: verdict(run, history)),
         ("Data", lambda run: Text(data_in_words(run))),
         ("Pictures", _pictures),
@@ -78,8 +80,8 @@ def _show_configuration(before: PastRun, after: PastRun, console: Console) -> No
     for each in differences:
         table.add_row(
             each.name,
-            Text(configuration.in_words(each.before)),
-            Text(configuration.in_words(each.after)),
+            Text(configuration.value_in_words(each.before)),
+            Text(configuration.value_in_words(each.after)),
         )
     console.print()
     console.print(table)
@@ -158,5 +160,5 @@ def _node(node: NodeRun | None) -> str:
     if node is None:
         return "-"
     if node.status == "ran" and node.elapsed_s is not None:
-        return in_words(node.elapsed_s)
+        return duration_in_words(node.elapsed_s)
     return node.status

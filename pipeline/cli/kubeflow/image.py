@@ -8,8 +8,7 @@ import typer
 from rich.console import Console
 
 from pipeline.cli.app import app, clear_errors
-from pipeline.kubeflow.container_engine import EngineName
-from pipeline.kubeflow.image import Variant
+from pipeline.kubeflow.image import EngineName, Variant
 
 image = typer.Typer(no_args_is_help=True, help="The container image of the pipeline's steps.")
 app.add_typer(image, name="image")
@@ -47,8 +46,7 @@ def build(
     such as [bold]-- --no-cache[/].
     """
     with clear_errors("No image was made."):
-        from pipeline.kubeflow.container_engine import find_engine
-        from pipeline.kubeflow.image import ImageOptions, build_image, image_size
+        from pipeline.kubeflow.image import ImageOptions, build_image, find_engine, image_size
 
         console = Console()
         found = find_engine(engine)

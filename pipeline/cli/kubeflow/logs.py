@@ -19,7 +19,7 @@ from pipeline.cli.kubeflow.kubeflow_arguments import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.kubeflow.submit.runs import Run
+    from pipeline.kubeflow.submit.api import Run
 
 
 @app.command()
@@ -65,8 +65,8 @@ def logs(
 
 
 def _step(run: Run, wanted: str | None) -> str:
+    from pipeline.kubeflow.submit.api import step_names
     from pipeline.kubeflow.submit.follow import failed_step, running_step
-    from pipeline.kubeflow.submit.runs import step_names
 
     names = step_names(run)
     if wanted is None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import datetime
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from foundation.errors import UserError
 from pipeline.cli.app import app, clear_errors
@@ -16,6 +20,52 @@ from pipeline.cli.kubeflow.kubeflow_arguments import (
     VerifyOption,
     connect,
 )
+
+if TYPE_CHECKING:
+    from pipeline.kubeflow.submit.api import Kubeflow, Run
+
+_STYLES = {"SUCCEEDED": "green", "FAILED": "bold red", "RUNNING": "cyan"}
+
+
+def show_runs(kubeflow: Kubeflow, runs: Sequence[Run], console: Console) -> None:
+    """Prints a line a run, in the order given.
+
+    Args:
+        kubeflow: knows what the versions are called.
+        runs: the runs.
+        console: where to print.
+    """
+    if not runs:
+        console.print("There are no runs yet.")
+        return
+    versions: dict[tuple[str | None, str | None], str | None] = {}
+    for one in runs:
+        key = (one.pipeline_id, one.version_id)
+        if one.pipeline_id and one.version_id and key not in versions:
+            versions[key] = kubeflow.version_name(one.pipeline_id, one.version_id)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("Run", "Name", "Version", "State", "Started"):
+        table.add_column(title, no_wrap=title in ("Run", "State", "Started"))
+    table.add_column("Duration", justify="right", no_wrap=True)
+    for run in runs:
+        table.add_row(
+            run.run_id,
+            Text(run.name),
+            Text(versions.get((run.pipeline_id, run.version_id)) or "-"),
+            Text(run.state.lower() or "unknown", _STYLES.get(run.state, "")),
+            f"{run.created_at.astimezone():%Y-%m-%d %H:%M}" if run.created_at else "-",
+            _duration(run),
+        )
+    console.print(table)
+
+
+def _duration(run: Run) -> str:
+    if run.created_at is None:
+        return "-"
+    ended_at = run.ended_at or datetime.datetime.now(datetime.timezone.utc)
+    minutes, seconds = divmod(int((ended_at - run.created_at).total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}"
 
 
 @app.command()
@@ -33,8 +83,6 @@ def runs(
 ) -> None:
     """List the runs on Kubeflow Pipelines, the newest first."""
     with clear_errors("Nothing was changed."):
-        from pipeline.cli.kubeflow.show_runs import show_runs
-
         kubeflow = connect(host, namespace, ca, verify)
         experiment_id = None
         if experiment is not None:

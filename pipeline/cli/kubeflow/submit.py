@@ -20,9 +20,8 @@ from pipeline.cli.kubeflow.kubeflow_arguments import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.kubeflow.submit.api import Kubeflow
-    from pipeline.kubeflow.submit.package import SubmittedPackage
-    from pipeline.kubeflow.submit.runs import Run
+    from pipeline.kubeflow.submit.api import Kubeflow, Run
+    from pipeline.kubeflow.submit.start import SubmittedPackage
 
 
 @app.command()
@@ -85,9 +84,8 @@ def submit(
     with clear_errors("'dogbreed runs' shows whether a run was started."):
         if wait and cron is not None:
             raise UserError("--wait follows one run; a recurring run (--cron) has no end.")
-        from pipeline.kubeflow.submit.package import read_package
-        from pipeline.kubeflow.submit.schedule import kubeflow_cron
-        from pipeline.kubeflow.typed_parameters import typed_parameters
+        from pipeline.kubeflow.parameters import typed_parameters
+        from pipeline.kubeflow.submit.start import kubeflow_cron, read_package
 
         console = Console()
         read = read_package(package)

@@ -120,7 +120,7 @@ def client_options(
 @contextmanager
 def client_errors() -> Iterator[None]:
     """Turns what a client cannot do into errors that end a command with one line."""
-    from serving.client.errors import ClientError
+    from serving.client.options import ClientError
 
     try:
         yield

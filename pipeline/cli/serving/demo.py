@@ -70,7 +70,7 @@ def demo(
     with clear_errors("Nothing was changed."):
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its notes repeat what our errors say
         with client_errors():
-            from pipeline.history.newest_pushed import newest_pushed
+            from pipeline.history.choose_run import newest_pushed
             from serving.demo.samples import Samples
             from serving.demo.web_server import run_demo
 

@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ingestion.catalogue import printable
+from serving.client.load import Source
 from serving.client.prediction import Guess, Prediction
-from serving.client.source import Source
 
 _WIDTH_IN_FILE = 120  # columns beside the pictures' names, where no terminal sets a width
 _BAR_WIDTH = 12

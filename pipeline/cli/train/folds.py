@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.local.cross_validate import FoldResult, Spread, spread
-from pipeline.local.durations import in_words
+from pipeline.local.display import duration_in_words
 
 _MEAN, _DEVIATION = "mean", "standard deviation"
 _COLUMNS = (
@@ -24,7 +24,7 @@ def report_fold(result: FoldResult, console: Console) -> None:
     console.print(
         f"fold-{result.fold}: accuracy {result.accuracy:.3f}, top-5 {result.top_5_accuracy:.3f}, "
         f"loss {result.loss:.3f} on {result.num_eval_examples:,} eval pictures, after "
-        f"{in_words(result.training_s)} of training on {result.num_train_examples:,}"
+        f"{duration_in_words(result.training_s)} of training on {result.num_train_examples:,}"
         f"{' (reused)' if result.reused else ''}",
         highlight=False,
         soft_wrap=True,
@@ -46,13 +46,17 @@ def report_folds(results: Sequence[FoldResult], path: Path, console: Console) ->
             *_figures(result.accuracy, result.top_5_accuracy, result.loss),
             f"{result.num_train_examples:,}",
             f"{result.num_eval_examples:,}",
-            in_words(result.training_s),
+            duration_in_words(result.training_s),
             "missed" if result.misses else "kept",
         )
     accuracy, top_5, loss, training_s = _spreads(results)
     table.add_section()
     table.add_row(
-        "Mean", *_figures(accuracy.mean, top_5.mean, loss.mean), "", "", in_words(training_s.mean)
+        "Mean",
+        *_figures(accuracy.mean, top_5.mean, loss.mean),
+        "",
+        "",
+        duration_in_words(training_s.mean),
     )
     table.add_row(
         "Standard deviation", *_figures(accuracy.deviation, top_5.deviation, loss.deviation)

@@ -2,13 +2,209 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
+import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import yaml
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
+from foundation.errors import UserError
+from foundation.settings import Settings
 from pipeline.cli.app import app, clear_errors
+from pipeline.local.log import output_to_log
+
+if TYPE_CHECKING:
+    from trainer.networks.config import AnyNetworkConfig, NetworkConfig
+    from trainer.preprocessing.image import ImageSpec
+
+_WIDEST = 1000  # characters
+
+
+def show_networks(console: Console) -> None:
+    """Prints one row for each network. Does without TensorFlow."""
+    from trainer.networks.config import NETWORKS
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("Name", no_wrap=True, style="cyan")
+    table.add_column("Input", no_wrap=True)
+    table.add_column("What it is")
+    table.add_column("Source")
+    for name, config in NETWORKS.items():
+        about = (inspect.getdoc(config) or "").partition("\n")[0]
+        table.add_row(name, _size(config().image), about, config.source)
+    console.print(table, highlight=False)
+    console.print(
+        "\n'dogbreed models NAME' shows the layers of one, '--set trainer.network=NAME' trains it.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def chosen_network(
+    name: str | None, config_path: Path | None, input_size: str | None, settings: Sequence[str]
+) -> AnyNetworkConfig | None:
+    """Finds the network that a command line asks for.
+
+    Args:
+        name: of a network.
+        config_path: of a configuration whose network is meant; `name` goes before it.
+        input_size: `HxWxC` or `HxW`, in place of the network's own.
+        settings: `KEY=VALUE` each, of the network's options.
+
+    Returns:
+        Its settings; None where nothing asks for one.
+
+    Raises:
+        UserError: there is no such network, or it cannot be had with that input or those options.
+    """
+    from pydantic import ValidationError
+
+    from foundation.settings import mistakes_in_words
+    from pipeline.config.load import load_config
+    from trainer.networks.config import NETWORKS
+
+    if name is None and config_path is None:
+        if input_size is not None or settings:
+            raise UserError("--input and --set want a network: dogbreed models NAME ...")
+        return None
+    options_of: dict[str, Any]
+    if name is None:
+        options_of = load_config(config_path).trainer.network.model_dump(mode="json")
+    elif name in NETWORKS:
+        options_of = {"name": name}
+    else:
+        close = difflib.get_close_matches(name, NETWORKS, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise UserError(f"There is no network {name}.{hint} There are {', '.join(NETWORKS)}.")
+    for setting in settings:
+        _apply(options_of, setting)
+    if input_size is not None:
+        options_of |= _input_settings(NETWORKS[options_of["name"]], input_size)
+    try:
+        return _Chosen.model_validate({"network": options_of}).network
+    except ValidationError as error:
+        problems = [line.removeprefix("network.") for line in mistakes_in_words(error, _Chosen)]
+        raise UserError(
+            "\n  ".join([f"The options of {options_of['name']} have mistakes:", *problems])
+        ) from None
+
+
+class _Chosen(Settings):
+    """A network alone, so that the rest of a configuration need not go with it."""
+
+    network: NetworkConfig
+    """The network."""
+
+
+def _apply(options_of: dict[str, Any], setting: str) -> None:
+    """Sets one option as `KEY=VALUE` says."""
+    key, equals, value = setting.partition("=")
+    key = key.strip().removeprefix("trainer.network.")
+    if not equals or not key or key == "name":
+        raise UserError(f"--set wants KEY=VALUE of a network's option, got '{setting}'.")
+    try:
+        options_of[key] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        options_of[key] = value
+
+
+def _input_settings(kind: type[AnyNetworkConfig], input_size: str) -> dict[str, Any]:
+    """Says in options of the network that its input has another size.
+
+    Raises:
+        UserError: the size cannot be read, or the network cannot have it.
+    """
+    from trainer.networks.base import SizedNetworkSettings
+
+    match = re.fullmatch(r"(\d+)x(\d+)(?:x(\d+))?", input_size)
+    if not match:
+        raise UserError(f"--input wants HEIGHTxWIDTHxCHANNELS such as 224x224x3, got {input_size}.")
+    height, width = int(match[1]), int(match[2])
+    channels = int(match[3]) if match[3] else None
+    name = kind.model_fields["name"].default
+    own = kind().image
+    options: dict[str, Any] = {}
+    if "input_px" not in kind.model_fields:
+        if (height, width) != (own.height_px, own.width_px):
+            raise UserError(f"{name} takes {_size(own)} and nothing else, not {input_size}.")
+    elif issubclass(kind, SizedNetworkSettings):
+        options["input_px"] = (height, width)
+    elif height == width:
+        options["input_px"] = height
+    else:
+        raise UserError(f"{name} takes square pictures, not {input_size}.")
+    if channels is not None and "channels" in kind.model_fields:
+        options["channels"] = channels
+    elif channels not in (None, own.channels):
+        raise UserError(f"{name} takes pictures of {own.channels} channels, not {channels}.")
+    return options
+
+
+def show_layers(network: AnyNetworkConfig, num_classes: int | None, console: Console) -> None:
+    """Prints the layer table of a network.
+
+    Args:
+        network: its settings.
+        num_classes: None means as many as the network's source has.
+        console: where to print.
+
+    Raises:
+        UserError: the network cannot be built that way.
+    """
+    num_classes = num_classes or network.source_classes
+    with output_to_log(Path(os.devnull)):  # TensorFlow's start-up notes
+        from trainer.networks.layer_table import layer_rows
+        from trainer.networks.registry import outline_network
+
+        try:
+            rows = list(layer_rows(outline_network(network, num_classes)))
+        except ValueError as error:
+            raise UserError(f"{network.name}: {error}") from error
+    table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True)
+    table.add_column("Layer", "Total", no_wrap=True, style="cyan")
+    table.add_column("Kind", no_wrap=True)
+    table.add_column("Output", no_wrap=True)
+    table.add_column("Kernel", no_wrap=True)
+    table.add_column("Stride", no_wrap=True)
+    table.add_column("Padding", no_wrap=True)
+    parameters = f"{sum(row.parameters for row in rows):,}"
+    table.add_column("Parameters", parameters, justify="right", no_wrap=True)
+    multiply_adds = f"{sum(row.multiply_adds for row in rows):,}"
+    table.add_column("Multiply-adds", multiply_adds, justify="right", no_wrap=True)
+    table.add_column("Size: O = 1 + (W - K + 2P) / S", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            escape(row.name),
+            row.kind,
+            _by(row.output),
+            _by(row.kernel),
+            _by(row.stride),
+            row.padding,
+            f"{row.parameters:,}" if row.parameters else "",
+            f"{row.multiply_adds:,}" if row.multiply_adds else "",
+            row.formula,
+        )
+    what = f"{network.name}: {_size(network.image)} to {num_classes:,} classes"
+    console.print(f"{what}\n", highlight=False, soft_wrap=True)
+    # A line that runs over a narrow terminal's edge can still be read; a cut one cannot.
+    wide = Console(width=_WIDEST, file=console.file)
+    wide.print(table, highlight=False, width=wide.measure(table).maximum)
+
+
+def _size(image: ImageSpec) -> str:
+    return _by(image.shape)
+
+
+def _by(sizes: Sequence[int | None] | None) -> str:
+    return "x".join("?" if size is None else str(size) for size in sizes or ())
 
 
 @app.command()
@@ -42,8 +238,6 @@ def models(
 ) -> None:
     """List the networks, or show one layer by layer: sizes, parameters, multiply-adds."""
     with clear_errors(""):
-        from pipeline.cli.train.show_models import chosen_network, show_layers, show_networks
-
         console = Console()
         network = chosen_network(name, config, input_size, settings or [])
         if network is None:

@@ -2,17 +2,129 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
+from foundation.versions import newest_version, read_rollback
 from pipeline.cli.app import ExitCode, app, clear_errors
 from pipeline.cli.arguments import ConfigOption, DataOption, FreshOption, overrides_of
+from pipeline.local.observer import NodeStatus
 
 if TYPE_CHECKING:
     from pipeline.config.config import Config
     from pipeline.local.cross_validate import FoldResult
+    from pipeline.local.run_pipeline import FinishedRun
+
+
+def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
+    """Prints the nodes, the figures beside their bounds, the verdict and what to do next."""
+    from trainer.tuning.values import searched_values, values_in_words
+
+    outcome = finished.outcome
+    console.print(finished.display.table())
+    if set(finished.display.nodes.values()) == {NodeStatus.REUSED}:
+        console.print("\nNothing has changed since the last run: every result was reused.")
+
+    bounds = config.evaluator
+    figures = Table(box=None, pad_edge=False, show_header=False)
+    figures.add_row(
+        "Accuracy",
+        f"{outcome.accuracy:.3f}",
+        f"at least {bounds.min_accuracy:.3f}, on {outcome.num_eval_examples:,} eval pictures",
+    )
+    figures.add_row(
+        "Top-5 accuracy",
+        f"{outcome.top_5_accuracy:.3f}",
+        f"at least {bounds.min_top_5_accuracy:.3f}",
+    )
+    if not config.pusher.enabled:
+        figures.add_row("Served model", "", "not compared with, because nothing is to be pushed")
+    elif outcome.baseline_accuracy is None:
+        figures.add_row("Served model", "none", "nothing of the same breeds to compare with yet")
+    else:
+        figures.add_row(
+            "Served model",
+            f"{outcome.baseline_accuracy:.3f}",
+            f"may be at most {bounds.max_accuracy_drop:.3f} better",
+        )
+    canary = outcome.canary
+    if canary is not None and canary.latency_ms is not None:
+        figures.add_row(
+            "Latency",
+            f"{canary.latency_ms:,.1f} ms",
+            f"at most {config.canary.max_latency_ms:,g} ms, for 99 of 100 single pictures",
+        )
+    if config.tuner is not None and outcome.best_trial is not None:
+        best = outcome.best_trial
+        values = values_in_words(searched_values(config.trainer, best.hyperparameters))
+        figures.add_row(
+            "Best trial",
+            f"{best.score:.3f}",
+            f"eval {config.tuner.objective}, the best of {best.num_trials} with {values}",
+        )
+    console.print()
+    console.print(figures)
+    console.print()
+    if outcome.pushed_path:
+        console.print("[bold green]Blessed and pushed[/]")
+        console.print(f"  version  {outcome.pushed_path.name}")
+        console.print(f"  path     {outcome.pushed_path}", soft_wrap=True)
+        _report_served(outcome.pushed_path, console)
+    elif outcome.blessed:
+        console.print("[bold green]Blessed[/], not pushed, because pusher.enabled is false.")
+    else:
+        console.print("[bold red]Not blessed, not pushed[/]: what was served before stays.")
+        for miss in outcome.misses:
+            console.print(f"  {miss}", soft_wrap=True)
+        if canary is not None and canary.misses:
+            console.print(f"  server   {canary.log_path}", style="dim", soft_wrap=True)
+    if finished.report_path is not None:
+        console.print(f"  report   {finished.report_path}", soft_wrap=True)
+    console.print(f"  log      {finished.log_path}", style="dim", soft_wrap=True)
+    dogbreed = as_typed("dogbreed")
+    console.print("\nNext:")
+    if outcome.pushed_path:
+        served = outcome.pushed_path.parent
+        console.print(f"  {dogbreed} serve --model_base_path={served}", soft_wrap=True)
+    if finished.report_path is not None:
+        console.print(f"  {dogbreed} report --root {config.root_path}", soft_wrap=True)
+    console.print(f"  {dogbreed} history --root {config.root_path}", soft_wrap=True)
+    console.print(f"  {dogbreed} tensorboard --root {config.root_path}", soft_wrap=True)
+    if canary is not None and canary.misses:
+        console.print(f"  {dogbreed} run ...                              to try it once more")
+        console.print(f"  {dogbreed} run ... --set canary.BOUND=X        to change a bound")
+    elif not outcome.blessed:
+        console.print(f"  {dogbreed} run ... --set trainer.epochs=N      to train longer")
+        console.print(f"  {dogbreed} run ... --set evaluator.BOUND=X     to change a bound")
+    elif config.data.source is None:
+        console.print(f"  {dogbreed} run --data FOLDER_OR_ARCHIVE_OF_YOUR_PICTURES")
+
+
+def _report_served(pushed_path: Path, console: Console) -> None:
+    """Says what is served where that is not what the run has pushed, now or before."""
+    served = newest_version(pushed_path.parent)
+    if served is None or str(served) == pushed_path.name:
+        return
+    rollback = read_rollback(pushed_path.with_name(str(served)))
+    if rollback is not None and str(rollback.copy_of) == pushed_path.name:
+        what = "its copy, since a rollback"
+    else:
+        what = "which came later"
+    console.print(f"  served   version {served}, {what}")
+
+
+def as_typed(command: str) -> str:
+    """Returns what to type for one of this environment's commands, activated or not."""
+    if shutil.which(command):
+        return command
+    path = Path(sys.executable).with_name(command)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 @app.command()
@@ -56,7 +168,6 @@ def run(
 
 
 def _run_once(config: Config, console: Console) -> None:
-    from pipeline.cli.train.report_run import report_run
     from pipeline.local.run_pipeline import run as run_pipeline
 
     finished = run_pipeline(config, console)

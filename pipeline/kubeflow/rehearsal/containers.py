@@ -12,7 +12,7 @@ from typing import Any
 from typing_extensions import Self
 
 from foundation.errors import UserError
-from pipeline.config.quantity import amount_of
+from pipeline.config.kubeflow import amount_of
 from pipeline.kubeflow.rehearsal.steps import LogFollower, Mount, StepEnd
 from pipeline.kubeflow.rehearsal.tasks import Task
 

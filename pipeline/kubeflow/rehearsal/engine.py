@@ -12,12 +12,13 @@ from typing import Any
 from foundation.errors import UserError
 from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.parameters import DATA
-from pipeline.kubeflow.rehearsal.artifacts import Exchange, check_imported
-from pipeline.kubeflow.rehearsal.executor_output import (
+from pipeline.kubeflow.rehearsal.artifacts import (
     Artifact,
+    Exchange,
     Handover,
     Results,
     StepOutputError,
+    check_imported,
 )
 from pipeline.kubeflow.rehearsal.options import RehearsalOptions, Volume
 from pipeline.kubeflow.rehearsal.steps import (

@@ -14,11 +14,10 @@ from tfx import types
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils
 
 from pipeline.history.outcome import Outcome, read_outcome
-from pipeline.kubeflow.rehearsal.artifacts import Exchange
+from pipeline.kubeflow.kfp_names import OUTPUTS_SPEC
+from pipeline.kubeflow.rehearsal.artifacts import Artifact, Exchange
 from pipeline.kubeflow.rehearsal.engine import Engine
-from pipeline.kubeflow.rehearsal.executor_output import Artifact
 from pipeline.kubeflow.rehearsal.tasks import Task
-from pipeline.kubeflow.step.__main__ import OUTPUTS_SPEC
 
 
 def outcome_of(engine: Engine, exchange: Exchange, tasks: Sequence[Task]) -> Outcome:

@@ -16,10 +16,9 @@ from foundation.names import REPORT_FILE
 from pipeline.kubeflow.check import check_package
 from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.parameters import REPORT
-from pipeline.kubeflow.rehearsal.child_processes import ChildProcesses
 from pipeline.kubeflow.rehearsal.containers import Containers
 from pipeline.kubeflow.rehearsal.options import RehearsalOptions
-from pipeline.kubeflow.rehearsal.steps import StepFailedError, StepRunner
+from pipeline.kubeflow.rehearsal.steps import ChildProcesses, StepFailedError, StepRunner
 from pipeline.kubeflow.rehearsal.tasks import Task, tasks_in_order
 from pipeline.kubeflow.step.step_lines import failed_line
 from pipeline.kubeflow.system_types import HTML, title_of
@@ -131,8 +130,7 @@ def _kept_report(engine: Engine, exchange: Exchange, root: Path) -> Path | None:
 
 
 def _exchange(package: Package, options: RehearsalOptions, started_at: str) -> Exchange:
-    from pipeline.kubeflow.rehearsal.artifacts import LocalFolders
-    from pipeline.kubeflow.rehearsal.bucket import DEFAULT_PIPELINE_ROOT, Bucket
+    from pipeline.kubeflow.rehearsal.artifacts import DEFAULT_PIPELINE_ROOT, Bucket, LocalFolders
 
     if not options.like_cluster:
         return LocalFolders(options.root / "artifacts" / started_at)

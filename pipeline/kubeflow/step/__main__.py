@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from foundation.errors import UserError, root_cause
-from foundation.errors_part import DatasetError
+from foundation.errors import DatasetError, UserError, root_cause
+from pipeline.kubeflow.kfp_names import OUTPUTS_SPEC
 from pipeline.kubeflow.step.step_lines import (
     CRASHED,
     EXPLAINED,
@@ -29,10 +29,7 @@ from pipeline.kubeflow.step.step_lines import (
     done_line,
     failed_line,
 )
-from trainer.training.progress import PROGRESS_LOGGER
-
-OUTPUTS_SPEC = "--outputs_spec"
-"""Argument with the outputs of the node as TFX knows them: message ComponentOutputsSpec."""
+from trainer.training.history import PROGRESS_LOGGER
 
 _TERMINATED = 128 + signal.SIGTERM
 

@@ -15,7 +15,7 @@ from tfx.utils import proto_utils
 
 from components.evaluator.config import eval_config
 from foundation.errors import UserError
-from foundation.mistakes import in_words
+from foundation.settings import mistakes_in_words
 from ingestion.dataset import SCHEMA_FILE
 from pipeline.config.config import EvaluatorConfig
 from pipeline.kubeflow.parameters import (
@@ -78,7 +78,7 @@ def _to_training(own: dict[str, Any], given: dict[str, Any]) -> None:
     try:
         trainer = TrainerConfig.model_validate({**config["trainer"], **changes})
     except ValidationError as error:
-        raise UserError(" ".join(in_words(error, TrainerConfig))) from None
+        raise UserError(" ".join(mistakes_in_words(error, TrainerConfig))) from None
     config["trainer"] = trainer.model_dump(mode="json")
     config["data"] = given[DATA_FINGERPRINT]
     config["recipe"] = _hash([config["recipe"], given[DATA_FINGERPRINT], changes])
@@ -90,7 +90,7 @@ def _to_evaluator(own: dict[str, Any], given: dict[str, Any]) -> None:
     try:
         changed = EvaluatorConfig.model_validate({**bounds, **given})
     except ValidationError as error:
-        raise UserError(" ".join(in_words(error, EvaluatorConfig))) from None
+        raise UserError(" ".join(mistakes_in_words(error, EvaluatorConfig))) from None
     own["eval_config"] = json_format.MessageToJson(
         eval_config(changed), preserving_proto_field_name=True
     )

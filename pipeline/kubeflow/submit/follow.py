@@ -9,11 +9,15 @@ from contextlib import suppress
 from foundation.errors import UserError
 from pipeline.kubeflow.parameters import REPORT
 from pipeline.kubeflow.step.step_lines import reason_in
-from pipeline.kubeflow.submit.api import Kubeflow
-from pipeline.kubeflow.submit.api_errors import UnreachableError
-from pipeline.kubeflow.submit.runs import CANCELED, DRIVER, ENDED, FAILED, SUCCEEDED, Run
-from pipeline.kubeflow.submit.step_log import last_words, newest_pod, read_log, says_pushed
-from pipeline.kubeflow.submit.workflow import Workflow
+from pipeline.kubeflow.submit.api import CANCELED, DRIVER, ENDED, FAILED, SUCCEEDED, Kubeflow, Run
+from pipeline.kubeflow.submit.connection import UnreachableError
+from pipeline.kubeflow.submit.step_log import (
+    Workflow,
+    last_words,
+    newest_pod,
+    read_log,
+    says_pushed,
+)
 from pipeline.local.display import RunDisplay
 from pipeline.local.observer import NodeStatus
 

@@ -11,11 +11,11 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from serving.model_server.errors import ServingError, failed_precondition, invalid_argument
-from serving.model_server.models.servable import Call
-from serving.model_server.models.signature import (
+from serving.model_server.models.servable import (
     CLASSIFY_METHOD,
     PREDICT_METHOD,
     REGRESS_METHOD,
+    Call,
     Signatures,
     signature_name,
 )

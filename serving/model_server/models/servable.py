@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import gc
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,30 @@ from numpy.typing import NDArray
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf.config_pb2 import ConfigProto
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
+from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
+from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from serving.model_server.errors import ServingError, invalid_argument
+
+DEFAULT_SIGNATURE = "serving_default"
+PREDICT_METHOD = "tensorflow/serving/predict"
+CLASSIFY_METHOD = "tensorflow/serving/classify"
+REGRESS_METHOD = "tensorflow/serving/regress"
+
+Signatures = Mapping[str, SignatureDef]
+
+
+def signature_name(spec: ModelSpec) -> str:
+    """Returns the name that `spec` gives, or the default one."""
+    return spec.signature_name or DEFAULT_SIGNATURE
+
+
+def answered_by(name: str, signature: str, version: int) -> ModelSpec:
+    """Describes who answered: model, signature and version."""
+    spec = ModelSpec(name=name, signature_name=signature)
+    spec.version.value = version
+    return spec
+
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -171,3 +194,36 @@ def _load_error(path: Path, error: Exception) -> ServingError:
         grpc.StatusCode.DATA_LOSS,
         f"The SavedModel at {path} is damaged: {type(error).__name__}: {error}",
     )
+
+
+State = ModelVersionStatus
+
+
+@dataclass
+class Version:
+    """A version that the server knows of; the manager's lock guards every field."""
+
+    number: int
+    path: Path
+    state: int = State.START
+    servable: Servable | None = None
+    users: int = 0
+    wanted: bool = True
+    failures: int = 0
+    next_attempt: float = field(default_factory=time.monotonic)
+    error: ServingError | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether loading was given up."""
+        return self.state == State.END and self.error is not None
+
+    def status(self) -> ModelVersionStatus:
+        """Describes the version for GetModelStatus."""
+        status = ModelVersionStatus(version=self.number, state=self.state)
+        status.status.SetInParent()  # present in TensorFlow Serving's answer, error or not
+        if self.error is not None:
+            code: grpc.StatusCode = self.error.code
+            status.status.error_code = code.value[0]
+            status.status.error_message = self.error.message
+        return status

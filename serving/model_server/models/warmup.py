@@ -16,13 +16,14 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from foundation.versions import WARMUP_FILE
 from serving.model_server.errors import ServingError, invalid_argument
-from serving.model_server.inference.classify import classify_tensors
-from serving.model_server.inference.examples import serialized_examples
-from serving.model_server.inference.multi import multi_tensors
+from serving.model_server.inference.examples import (
+    classify_tensors,
+    multi_tensors,
+    regress_tensors,
+    serialized_examples,
+)
 from serving.model_server.inference.predict import predict_call
-from serving.model_server.inference.regress import regress_tensors
-from serving.model_server.models.servable import Call, Servable
-from serving.model_server.models.signature import signature_name
+from serving.model_server.models.servable import Call, Servable, signature_name
 
 logger = logging.getLogger(__name__)
 

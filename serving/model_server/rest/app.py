@@ -21,8 +21,8 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataReque
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
-from serving.model_server.api import Api
 from serving.model_server.errors import ServingError, invalid_argument
+from serving.model_server.handlers import Api
 from serving.model_server.metrics import Metrics
 from serving.model_server.rest import answers
 from serving.model_server.rest.body import (

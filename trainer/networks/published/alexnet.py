@@ -12,8 +12,7 @@ import keras
 from keras import layers
 
 from trainer.networks.classic_config import AlexnetConfig
-from trainer.networks.local_response_normalisation import LocalResponseNormalisation
-from trainer.networks.normalise import normalised_input
+from trainer.networks.normalise import LocalResponseNormalisation, normalised_input
 from trainer.networks.statistics import PictureStatistics
 
 _FIRST_KERNEL_PX = 11
