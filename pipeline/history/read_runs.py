@@ -12,13 +12,13 @@ from typing import Any
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto.metadata_store_pb2 import Artifact, Context, Event, Execution, Value
 
+from foundation.lock import held_since
 from foundation.names import REPORT_TYPE
 from foundation.versions import Rollback, list_versions, newest_version, read_rollback
 from pipeline.history import record_names as names
 from pipeline.history.metadata_copy import metadata_below
 from pipeline.history.past_run import History, NodeRun, PastRollback, PastRun
 from pipeline.history.record_names import State
-from pipeline.local.lock import held_since
 
 _STATUS = {
     Execution.COMPLETE: "ran",

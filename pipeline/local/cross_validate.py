@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.console import Console
 
 from foundation.errors import RunFailedError, UserError
+from foundation.lock import only_run_below
 from ingestion.dataset import Dataset
 from pipeline.config.config import Config
 from pipeline.local.find_records import find_records
-from pipeline.local.lock import only_run_below
 from pipeline.local.observer import NodeStatus
 from pipeline.local.run_pipeline import FinishedRun, run
 from trainer.training.history import read_history

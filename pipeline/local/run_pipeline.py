@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from foundation.errors import RunFailedError, UserError, root_cause
+from foundation.lock import only_run_below
 from foundation.names import REPORT_FILE, REPORT_TYPE
 from ingestion.dataset import Dataset
 from pipeline.config.config import Config
 from pipeline.history.rollback_guard import refuse_what_was_given_up
 from pipeline.local.display import RunDisplay
 from pipeline.local.find_records import find_records
-from pipeline.local.lock import only_run_below
 from pipeline.local.log import output_to_log
 from pipeline.local.observer import NodeFailedError
 from pipeline.plan import Plan, make_plan

@@ -19,6 +19,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from components.report import component
 from foundation.errors import RunFailedError, UserError
+from foundation.lock import only_run_below
 from foundation.names import FACTS_FILE, REPORT_FILE, REPORT_TYPE
 from ingestion.dataset import Dataset
 from pipeline.config.load import load_config
@@ -29,7 +30,6 @@ from pipeline.history.metadata_copy import open_store
 from pipeline.history.read_runs import read_history
 from pipeline.history.record import RunRecord, end_recorded
 from pipeline.history.record_names import State
-from pipeline.local.lock import only_run_below
 from tests.pipeline.conftest import FirstRun, tiny_settings
 
 pytestmark = pytest.mark.slow

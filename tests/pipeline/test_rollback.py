@@ -17,6 +17,7 @@ from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 
 from foundation.errors import UserError
+from foundation.lock import only_run_below
 from foundation.versions import list_versions, newest_version
 from ingestion.dataset import Dataset
 from pipeline.cli.train.run import report_run
@@ -25,7 +26,6 @@ from pipeline.config.load import load_config
 from pipeline.history import record_names as names
 from pipeline.history.metadata_copy import open_store
 from pipeline.history.read_runs import read_history
-from pipeline.local.lock import only_run_below
 from pipeline.local.observer import NodeStatus
 from pipeline.local.run_pipeline import run
 from serving.client.options import ClientOptions

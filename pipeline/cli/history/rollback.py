@@ -117,10 +117,10 @@ def rollback(
             done = roll_back(destination.absolute(), version, replaced, None, reason)
             report_rollback(done, None, None, console)
             return
+        from foundation.lock import only_run_below
         from pipeline.history.choose_run import find_root
         from pipeline.history.read_runs import read_history
         from pipeline.history.rollback import record_rollback
-        from pipeline.local.lock import only_run_below
 
         folder = find_root(root, config, settings or [])
         read_history(folder.root, folder.push_path)  # a root without runs is not to be made here

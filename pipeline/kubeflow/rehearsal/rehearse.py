@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from foundation.errors import RunFailedError, UserError
+from foundation.lock import only_run_below
 from foundation.names import REPORT_FILE
 from pipeline.kubeflow.check import check_package
 from pipeline.kubeflow.package import Package
@@ -23,7 +24,6 @@ from pipeline.kubeflow.rehearsal.tasks import Task, tasks_in_order
 from pipeline.kubeflow.step.step_lines import failed_line
 from pipeline.kubeflow.system_types import HTML, title_of
 from pipeline.local.display import RunDisplay
-from pipeline.local.lock import only_run_below
 from pipeline.local.log import output_to_log
 
 _READ = {"Trainer", "Evaluator"}  # nodes without which there is no verdict
