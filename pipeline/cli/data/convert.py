@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from ingestion.options import ConvertOptions
+from ingestion.options import ConvertOptions, LayoutName, SplitName
 from pipeline.cli.app import app, clear_errors
-
-if TYPE_CHECKING:
-    from ingestion.options import LayoutName, SplitName
 
 
 def _option(field: str, *flags: str, **kwargs: Any) -> Any:
