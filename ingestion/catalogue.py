@@ -44,22 +44,22 @@ class Rejects:
         self.reasons.append((file_name, reason))
         num_rejected = len(self.reasons)
         if num_rejected > self._max_share * self._num_pictures:
-            shown = "; ".join(f"{_shown(name)}: {why}" for name, why in self.reasons[:_NUM_SHOWN])
+            listed = "; ".join(f"{shown(name)}: {why}" for name, why in self.reasons[:_NUM_SHOWN])
             raise DatasetError(
                 f"{num_rejected} of {self._num_pictures} pictures "
                 f"({num_rejected / self._num_pictures:.1%}) cannot be used so far, more than the "
-                f"{self._max_share:.1%} that --max-rejected allows: {shown}"
+                f"{self._max_share:.1%} that --max-rejected allows: {listed}"
                 f"{'; …' if num_rejected > _NUM_SHOWN else ''}."
             )
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """Yields file and reason, sorted, for a file in UTF-8."""
         for file_name, reason in sorted(self.reasons):
-            yield _shown(file_name), _shown(reason)
+            yield shown(file_name), shown(reason)
 
 
-def _shown(name: str) -> str:
-    r"""Writes undecodable bytes as \xNN, so that the file can still be found."""
+def shown(name: str) -> str:
+    r"""Returns a file name that UTF-8 can write: undecodable bytes become \xNN."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

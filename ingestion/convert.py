@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import os
 import signal
 import threading
 from collections import Counter
@@ -26,10 +27,13 @@ from itertools import islice
 from pathlib import Path
 from tempfile import mkdtemp
 from types import FrameType
+from typing import get_args
 
 from foundation.errors import DatasetError
-from ingestion.catalogue import Catalogue, Rejects, make_catalogue
+from ingestion.audit import Audit, Finding, audit
+from ingestion.catalogue import Catalogue, Rejects, make_catalogue, shown
 from ingestion.dataset import (
+    AUDIT_FILE,
     DATASET_FILE,
     LABELS_FILE,
     REJECTED_FILE,
@@ -45,7 +49,7 @@ from ingestion.sources.readers import TFDS_PREFIX, open_reader
 from ingestion.sources.stores import open_store
 from ingestion.split import check_classes, eval_step, split_by_position, split_names
 from ingestion.staging import Staging
-from ingestion.workers.external_sort import SplitTotals, write_shards
+from ingestion.workers.external_sort import SpilledRecord, spilled_images, write_shards
 from ingestion.workers.pool import FEW_PICTURES, WorkerPool, available_cores
 from ingestion.workers.work import Job, Task
 
@@ -68,7 +72,7 @@ def convert(
     Args:
         source: Path of a folder, .tar, .tar.gz or .zip; or "tfds:" and a name.
         out: Folder to make: `train/`, `eval/` (or `fold-0/` and so on), labels.txt, dataset.json,
-            rejected.csv, schema.pbtxt. It appears whole at the end, or not at all.
+            rejected.csv, audit.csv, schema.pbtxt. It appears whole at the end, or not at all.
         options: What to take and how to write it.
         progress: Called a few times a second at most in a small set, and once for every 32
             pictures in a large one.
@@ -121,18 +125,28 @@ def _convert_into(
     catalogue = make_catalogue(reader.names(), options, source)
     labels = catalogue.labels
     splits = split_names(options)
-    totals = tuple(SplitTotals(Counter()) for _ in splits)
-    rejects = _fill(pool, totals, reader, catalogue, options, progress)
+    rejects = _fill(pool, reader, catalogue, options, progress)
+    progress(Progress("Comparing pictures", 0, None, len(rejects.reasons)))
+    found = audit(
+        spilled_images(spill_folder),
+        len(splits),
+        keep_contradictory=options.contradictory == "keep",
+    )
+    totals = found.totals
     check_classes(labels, tuple(total.examples for total in totals), options)
     num_pictures = sum(total.num_examples for total in totals)
-    written = write_shards(
-        spill_folder,
-        [folder / split for split in splits],
-        totals,
-        labels,
-        options.shard_size,
-        lambda done: progress(Progress("Writing shards", done, num_pictures, len(rejects.reasons))),
-    )
+    with _Findings(folder / AUDIT_FILE, found, labels, splits) as findings:
+        written = write_shards(
+            spill_folder,
+            [folder / split for split in splits],
+            found,
+            labels,
+            options.shard_size,
+            lambda done: progress(
+                Progress("Writing shards", done, num_pictures, len(rejects.reasons))
+            ),
+            findings.note,
+        )
     spill_folder.rmdir()
     listing_file.unlink(missing_ok=True)
     dataset = Dataset(
@@ -150,9 +164,11 @@ def _convert_into(
             for split, total, num_shards in zip(splits, totals, written.num_shards, strict=True)
         },
         num_rejected=len(rejects.reasons),
-        num_duplicates=written.copies.num_duplicates,
-        num_contradictory=written.copies.num_contradictory,
-        num_across_splits=written.copies.num_across_splits,
+        findings={
+            finding: findings.num_files[finding]
+            for finding in get_args(Finding)
+            if findings.num_files[finding]
+        },
         shorter_side_px=options.shorter_side_px,
         fingerprint=written.fingerprint,
         source_fingerprint=source_key.hexdigest(),
@@ -171,23 +187,19 @@ def _convert_into(
 
 def _fill(
     pool: WorkerPool,
-    totals: tuple[SplitTotals, ...],
     reader: Reader,
     catalogue: Catalogue,
     options: ConvertOptions,
     progress: _ProgressCallback,
 ) -> Rejects:
-    """Converts every picture into the spill files, and counts."""
+    """Converts every picture into the spill files."""
     total = catalogue.num_pictures.total()
     rejects = Rejects(total, options.max_rejected_share)
     done = 0
     for result in pool.convert(_tasks(reader, catalogue, options, rejects), total):
-        for split, label, num_bytes in result.converted:
-            totals[split].examples[label] += 1
-            totals[split].num_bytes += num_bytes
         for file_name, reason in result.rejected:
             rejects.add(file_name, reason)
-        done += len(result.converted) + len(result.rejected)
+        done += result.num_converted + len(result.rejected)
         progress(Progress("Converting pictures", done, total, len(rejects.reasons)))
     return rejects
 
@@ -209,6 +221,36 @@ def _tasks(
         split = split_by_position(positions[label], step) if by_position else None
         positions[label] += 1
         yield Task(label, catalogue.labels[label], picture.file_name, picture.content, split)
+
+
+class _Findings:
+    """Writes `audit.csv`: one row for each finding of a picture."""
+
+    def __init__(
+        self, path: Path, found: Audit, labels: tuple[str, ...], splits: tuple[str, ...]
+    ) -> None:
+        self._file = path.open("w", encoding="utf-8", newline="")
+        self._table = csv.writer(self._file, lineterminator="\n")
+        self._table.writerow(("file", "breed", "split", "finding", "detail"))
+        self._found, self._labels, self._splits = found, labels, splits
+        self.num_files: Counter[str] = Counter()
+        """Pictures by finding."""
+
+    def __enter__(self) -> _Findings:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def note(self, record: SpilledRecord) -> None:
+        """Writes what was found of a picture."""
+        split = self._splits[self._found.split_of.get(record.key, record.split)]
+        if record.key in self._found.rejected:
+            split = ""
+        for finding, detail in self._found.findings(record.key, record.look, self._labels):
+            name = shown(os.fsdecode(record.file_name))
+            self._table.writerow((name, self._labels[record.label], split, finding, detail))
+            self.num_files[finding] += 1
 
 
 def _check_apart(source: str, out: Path) -> None:

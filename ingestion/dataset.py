@@ -12,8 +12,9 @@ from foundation.errors import DatasetError
 DATASET_FILE = "dataset.json"
 LABELS_FILE = "labels.txt"
 REJECTED_FILE = "rejected.csv"
+AUDIT_FILE = "audit.csv"
 SCHEMA_FILE = "schema.pbtxt"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised whenever the same input would give other records, so that old copies are not reused."""
 
 
@@ -47,12 +48,8 @@ class Dataset(BaseModel):
     """By folder: "train" and "eval", or "fold-0" and so on."""
     num_rejected: int
     """Pictures that could not be used; rejected.csv says why."""
-    num_duplicates: int
-    """Pictures that another one equals byte for byte, not counting the first of each."""
-    num_contradictory: int
-    """Pictures that equal one of another class."""
-    num_across_splits: int
-    """Pictures that equal one of another split; always 0 when split by content-hash."""
+    findings: dict[str, int]
+    """What is odd about the pictures, and about how many files; audit.csv names them."""
     shorter_side_px: int
     """No picture's shorter side is longer."""
     fingerprint: str

@@ -50,8 +50,9 @@ class ConvertOptions(BaseModel):
     """At most this many pictures a class, drawn at random by `seed`. None means all."""
     split: SplitName = "content-hash"
     """How pictures are shared between training and evaluation. "content-hash": by the bytes of the
-    picture, so that copies stay together and adding pictures moves none. "every-5th": every n-th
-    picture of each class in the order of the source, n being 1 / eval_share, rounded."""
+    picture, so that adding pictures moves none. "every-5th": every n-th picture of each class in
+    the order of the source, n being 1 / eval_share, rounded. Copies and near-copies of a picture
+    stay on one side in both."""
     eval_share: float = Field(default=0.2, gt=0, lt=1)
     """Share of the pictures that is kept for evaluation, in (0, 1)."""
     folds: int | None = Field(default=None, ge=2, le=10)
@@ -64,6 +65,9 @@ class ConvertOptions(BaseModel):
     """Examples in each shard but the last. None means shards of about 100 MB."""
     seed: int = Field(default=0, ge=0)
     """Decides the order of the records, the content-hash split and the draw of `per_breed`."""
+    contradictory: Literal["reject", "keep"] = "reject"
+    """What becomes of pictures that stand under several classes, equal byte for byte: at most one
+    of the labels is right, so they are left out unless this is "keep"."""
     max_rejected_share: float = Field(default=0.05, ge=0, le=1)
     """The conversion stops when more than this share of the pictures cannot be used."""
     min_train: int = Field(default=1, ge=0)

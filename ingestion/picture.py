@@ -104,6 +104,10 @@ class Jpeg(NamedTuple):
     """The JPEG file."""
     width_px: int
     height_px: int
+    decoded: Image.Image
+    """The same picture, decoded."""
+    original_size: tuple[int, int]
+    """Width and height of the picture in the file, in pixels."""
 
 
 def normalise(data: bytes, shorter_side_px: int, grayscale: bool) -> Jpeg:
@@ -149,7 +153,8 @@ def _normalise(data: bytes, shorter_side_px: int, mode: str) -> Jpeg:
         raise UnusablePictureError(
             f"{picture.width} x {picture.height} pixels, too large to decode safely"
         )
-    target = _scaled_size(picture.size, shorter_side_px)
+    original_size = picture.size
+    target = _scaled_size(original_size, shorter_side_px)
     if (
         picture.format == "JPEG"
         and picture.mode == mode
@@ -158,7 +163,7 @@ def _normalise(data: bytes, shorter_side_px: int, mode: str) -> Jpeg:
         and is_plain_jpeg(data)
     ):
         picture.load()  # decodes every pixel: a damaged file fails here and not in training
-        return Jpeg(data, *picture.size)
+        return Jpeg(data, *picture.size, picture, picture.size)
     # A JPEG can be decoded at a half, quarter or eighth, and without its colours, in less time.
     # Other formats ignore this.
     picture.draft(mode, (target[0] * _REDUCING_GAP, target[1] * _REDUCING_GAP))
@@ -175,7 +180,7 @@ def _normalise(data: bytes, shorter_side_px: int, mode: str) -> Jpeg:
         picture = picture.transpose(turn)
     encoded = io.BytesIO()
     picture.save(encoded, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
-    return Jpeg(encoded.getvalue(), *picture.size)
+    return Jpeg(encoded.getvalue(), *picture.size, picture, original_size)
 
 
 def _formats(data: bytes) -> tuple[str, ...]:

@@ -1,22 +1,24 @@
-"""The second half of the external sort: shards of TFRecords in their final order."""
+"""An external sort: workers spill records by the range of their key, then shards are written."""
 
 from __future__ import annotations
 
 import math
 import os
 import struct
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 from io import FileIO
-from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from ingestion.audit import HASH_BYTES, Audit, Look, Seen, SplitTotals
+
 _BUCKET_SHIFT = 3  # from the 8 bits of a key's first byte to the 5 of a bucket's number: 32 files
-_HEAD = struct.Struct("<16sBIHI")  # key, split, label, bytes of the name, bytes of the record
+# Key, split, label, difference hash, flaws, bytes of the name, bytes of the record.
+_HEAD = struct.Struct(f"<16sBI{HASH_BYTES}sBHI")
 
 
 class SpillRecord(NamedTuple):
@@ -26,6 +28,7 @@ class SpillRecord(NamedTuple):
     """16 bytes to sort by; equal for pictures that are equal byte for byte."""
     split: int
     label: int
+    look: Look
     file_name: bytes
     framed: bytes
     """The record as it stands in a TFRecord file."""
@@ -43,6 +46,7 @@ class SpilledRecord(NamedTuple):
     offset: int
     """Of the framed record in its file."""
     num_bytes: int
+    look: Look
 
     def read_framed(self) -> bytes:
         """Reads the record as it stands in a TFRecord file."""
@@ -79,7 +83,12 @@ class SpillWriter:
             path = self._folder / f"{bucket:02}-{os.getpid()}.spill"
             file = self._files[bucket] = FileIO(path, "a")
         head = _HEAD.pack(
-            record.key, record.split, record.label, len(record.file_name), len(record.framed)
+            record.key,
+            record.split,
+            record.label,
+            *record.look,
+            len(record.file_name),
+            len(record.framed),
         )
         rest = memoryview(b"".join((head, record.file_name, record.framed)))
         while rest:  # a disk that is almost full takes a part, and then none
@@ -91,14 +100,24 @@ class SpillWriter:
             file.close()
 
 
-def sorted_buckets(folder: Path) -> Iterator[list[SpilledRecord]]:
-    """Yields the records of each bucket, sorted; together they are in the order of all keys.
-
-    A bucket's files are deleted when the next is asked for, so that the disk never holds much more
-    than one copy.
+def spilled_images(folder: Path) -> Iterator[Seen]:
+    """Yields what the audit compares of every record, in the order of their keys.
 
     Args:
         folder: Where the writers of all processes wrote.
+    """
+    for records in _sorted_buckets(folder):
+        for record in records:
+            yield Seen(record.key, record.label, record.split, record.num_bytes, record.look)
+
+
+def _sorted_buckets(folder: Path, *, consume: bool = False) -> Iterator[list[SpilledRecord]]:
+    """Yields the records of each bucket, sorted; together they are in the order of all keys.
+
+    Args:
+        folder: Where the writers of all processes wrote.
+        consume: Delete a bucket's files when the next is asked for, so that the disk never holds
+            much more than one copy.
     """
     buckets: defaultdict[str, list[Path]] = defaultdict(list)
     for path in folder.iterdir():
@@ -108,19 +127,21 @@ def sorted_buckets(folder: Path) -> Iterator[list[SpilledRecord]]:
             files = [stack.enter_context(FileIO(path)) for path in buckets[bucket]]
             records = [record for file in files for record in _index(file)]
             yield sorted(records, key=lambda record: record.sort_key)
-        for path in buckets[bucket]:
-            path.unlink()
+        if consume:
+            for path in buckets[bucket]:
+                path.unlink()
 
 
 def _index(file: FileIO) -> Iterator[SpilledRecord]:
     # Positioned reads: a buffered file would fetch the pictures in between as well.
     descriptor, offset = file.fileno(), 0
     while head := os.pread(descriptor, _HEAD.size, offset):
-        key, split, label, name_bytes, num_bytes = _HEAD.unpack(head)
+        key, split, label, difference_hash, flaws, name_bytes, num_bytes = _HEAD.unpack(head)
         offset += _HEAD.size
         file_name = os.pread(descriptor, name_bytes, offset)
         offset += name_bytes
-        yield SpilledRecord(key, label, file_name, split, file, offset, num_bytes)
+        look = Look(difference_hash, flaws)
+        yield SpilledRecord(key, label, file_name, split, file, offset, num_bytes, look)
         offset += num_bytes
 
 
@@ -129,63 +150,12 @@ _WRITE_BUFFER_BYTES = 1 << 20
 _REPORT_EVERY = 512  # records
 
 
-@dataclass
-class SplitTotals:
-    """What one split will hold, counted while its records arrive."""
-
-    examples: Counter[int]
-    """Number of examples by label."""
-    num_bytes: int = 0
-    """Bytes of the framed records."""
-
-    @property
-    def num_examples(self) -> int:
-        """Number of examples of all labels."""
-        return self.examples.total()
-
-    def shard_examples(self, shard_size: int | None) -> int:
-        """Returns how many examples each shard but the last holds.
-
-        Args:
-            shard_size: What the user asked for, or None for shards of about 100 MB.
-        """
-        if shard_size is not None:
-            return shard_size
-        num_shards = max(1, round(self.num_bytes / _SHARD_BYTES))
-        return max(1, math.ceil(self.num_examples / num_shards))
-
-
-@dataclass(frozen=True)
-class Copies:
-    """Pictures that are equal byte for byte."""
-
-    num_duplicates: int = 0
-    """Pictures that another one equals, not counting the first of each."""
-    num_contradictory: int = 0
-    """Pictures that equal one of another class: at least one of the two labels is wrong."""
-    num_across_splits: int = 0
-    """Pictures that equal one of another split: such an evaluation is too kind."""
-
-    def plus(self, records: list[SpilledRecord]) -> Copies:
-        """Returns the counts with one group of equal pictures added."""
-        if len(records) < 2:
-            return self
-        contradictory = len({record.label for record in records}) > 1
-        across = len({record.split for record in records}) > 1
-        return Copies(
-            self.num_duplicates + len(records) - 1,
-            self.num_contradictory + len(records) * contradictory,
-            self.num_across_splits + len(records) * across,
-        )
-
-
 @dataclass(frozen=True)
 class WrittenShards:
     """The result of writing all shards."""
 
     num_shards: tuple[int, ...]
     """For each split."""
-    copies: Copies
     fingerprint: str
     """Hash of the labels and of every shard's bytes, in order, as 64 hexadecimal digits."""
 
@@ -193,20 +163,22 @@ class WrittenShards:
 def write_shards(
     spill_folder: Path,
     folders: Iterable[Path],
-    totals: Iterable[SplitTotals],
+    audit: Audit,
     labels: tuple[str, ...],
     shard_size: int | None,
     report: Callable[[int], None],
+    note: Callable[[SpilledRecord], None],
 ) -> WrittenShards:
-    """Writes every record to its shard.
+    """Writes every record that the audit lets through to its shard.
 
     Args:
         spill_folder: Where the records were spilled.
         folders: For each split, the folder to create.
-        totals: For each split, what it will hold.
+        audit: What was found over all of them.
         labels: Readable names of the classes, for the fingerprint.
         shard_size: Examples in each shard but the last, or None for about 100 MB.
         report: Called now and then with the number of records written.
+        note: Called with every record, those that are left out too.
 
     Returns:
         What was written.
@@ -215,19 +187,20 @@ def write_shards(
         OSError: If the disk is full.
     """
     splits = [
-        _SplitWriter(folder, total.num_examples, total.shard_examples(shard_size))
-        for folder, total in zip(folders, totals, strict=True)
+        _SplitWriter(folder, total.num_examples, _examples_of_a_shard(total, shard_size))
+        for folder, total in zip(folders, audit.totals, strict=True)
     ]
-    copies = Copies()
     num_written = 0
     try:
-        for records in sorted_buckets(spill_folder):
-            for _, equal in groupby(records, key=lambda record: record.key):
-                copies = copies.plus(group := list(equal))
-                for record in group:
-                    splits[record.split].write(record.read_framed())
-                num_written += len(group)
-                if num_written % _REPORT_EVERY < len(group):
+        for records in _sorted_buckets(spill_folder, consume=True):
+            for record in records:
+                note(record)
+                if record.key in audit.rejected:
+                    continue
+                number = audit.split_of.get(record.key, record.split)
+                splits[number].write(record.read_framed())
+                num_written += 1
+                if not num_written % _REPORT_EVERY:
                     report(num_written)
         for split in splits:
             split.finish()
@@ -239,9 +212,15 @@ def write_shards(
     for split in splits:
         for digest in split.digests:
             fingerprint.update(digest)
-    return WrittenShards(
-        tuple(split.num_shards for split in splits), copies, fingerprint.hexdigest()
-    )
+    return WrittenShards(tuple(split.num_shards for split in splits), fingerprint.hexdigest())
+
+
+def _examples_of_a_shard(total: SplitTotals, shard_size: int | None) -> int:
+    """Returns how many examples each shard but the last holds."""
+    if shard_size is not None:
+        return shard_size
+    num_shards = max(1, round(total.num_bytes / _SHARD_BYTES))
+    return max(1, math.ceil(total.num_examples / num_shards))
 
 
 class _SplitWriter:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from ingestion import records
 from ingestion import records as example
+from ingestion.audit import look_of
 from ingestion.picture import UnusablePictureError, normalise
 from ingestion.sources.stores import Span
 from ingestion.split import order_key, split_by_content
@@ -52,8 +53,8 @@ class Task(NamedTuple):
 class Result(NamedTuple):
     """What became of a batch of pictures."""
 
-    converted: list[tuple[int, int, int]]
-    """Of each record: split, label, and bytes with its framing."""
+    num_converted: int
+    """Records written."""
     rejected: list[tuple[str, str]]
     """File name and reason."""
 
@@ -95,7 +96,12 @@ def convert_picture(task: Task, job: Job) -> SpillRecord:
         }
     )
     return SpillRecord(
-        order_key(digest, job.seed), split, task.label, file_name, records.frame(serialized)
+        order_key(digest, job.seed),
+        split,
+        task.label,
+        look_of(jpeg.decoded, min(jpeg.original_size)),
+        file_name,
+        records.frame(serialized),
     )
 
 
@@ -116,7 +122,8 @@ def convert_batch(
     Raises:
         OSError: If a record cannot be written.
     """
-    result = Result([], [])
+    num_converted = 0
+    rejected: list[tuple[str, str]] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, about metadata that is of no use here
         for task in tasks:
@@ -125,11 +132,11 @@ def convert_batch(
             try:
                 record = convert_picture(task, job)
             except UnusablePictureError as error:
-                result.rejected.append((task.file_name, str(error)))
+                rejected.append((task.file_name, str(error)))
                 continue
             writer.add(record)
-            result.converted.append((record.split, record.label, len(record.framed)))
-    return result
+            num_converted += 1
+    return Result(num_converted, rejected)
 
 
 class _Worker:

@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.text import Text
 
 from ingestion.convert import convert
-from ingestion.dataset import DATASET_FILE, Dataset, load_dataset
+from ingestion.dataset import AUDIT_FILE, DATASET_FILE, Dataset, load_dataset
 from ingestion.options import ConvertOptions
 from ingestion.options import Progress as ConvertProgress
 from ingestion.sources.fingerprint import source_fingerprint
@@ -84,8 +84,12 @@ def describe(dataset: Dataset) -> str:
     line = f"{len(dataset.labels)} breeds, {splits} pictures"
     if dataset.num_rejected:
         line += f"; {dataset.num_rejected} rejected (see {dataset.path / 'rejected.csv'})"
-    if dataset.num_contradictory:
-        line += f"; {dataset.num_contradictory} stand under two breeds"
+    left_out = dataset.options["contradictory"] == "reject"
+    for finding, num_files in dataset.findings.items():
+        what = f"{finding}, left out" if finding == "contradictory" and left_out else finding
+        line += f"; {num_files:,} {what}"
+    if dataset.findings:
+        line += f" (see {dataset.path / AUDIT_FILE})"
     return line
 
 

@@ -45,7 +45,7 @@ def encode_for_model(data: bytes, shrink_px: int | None = None) -> bytes:
             return data
     jpeg = normalise(data, shorter_side_px, grayscale=False)
     if jpeg.width_px * jpeg.height_px > MAX_PIXELS:
-        jpeg = normalise(jpeg.data, _largest_side(jpeg[1:]), grayscale=False)
+        jpeg = normalise(jpeg.data, _largest_side(jpeg.decoded.size), grayscale=False)
     return jpeg.data
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,7 @@ ReadSplit = Callable[[Dataset, str], list[Record]]
 
 def _picture(seed: int, size: tuple[int, int] = (20, 12), file_format: str = "JPEG") -> bytes:
     """A picture of its own for every seed; width and height differ."""
-    stripes = bytes((seed * 37 + index * (seed % 11 + 3)) % 256 for index in range(size[0] * 3))
-    picture = Image.frombytes("RGB", (size[0], 1), stripes).resize(size)
+    picture = Image.frombytes("RGB", (7, 5), random.Random(seed).randbytes(105)).resize(size)
     encoded = io.BytesIO()
     picture.save(encoded, file_format)
     return encoded.getvalue()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -42,6 +42,9 @@ def convert(
     grayscale: Annotated[bool, _option("grayscale", "--grayscale")] = False,
     shard_size: Annotated[int | None, _option("shard_size", metavar="EXAMPLES")] = None,
     seed: Annotated[int, _option("seed")] = _DEFAULTS.seed,
+    contradictory: Annotated[
+        Literal["reject", "keep"], _option("contradictory")
+    ] = _DEFAULTS.contradictory,
     max_rejected: Annotated[
         float, _option("max_rejected_share", metavar="SHARE")
     ] = _DEFAULTS.max_rejected_share,
@@ -69,6 +72,7 @@ def convert(
             grayscale=grayscale,
             shard_size=shard_size,
             seed=seed,
+            contradictory=contradictory,
             max_rejected_share=max_rejected,
             min_train=min_train,
             min_eval=min_eval,
