@@ -27,6 +27,7 @@ HASH_BYTES = _HASH_PX * _HASH_PX // 8
 _NEAR_BITS = 24
 _BANDS = HASH_BYTES // 2  # of 16 bits each
 _NEIGHBOURS = 8  # in sorted order; of more near-copies in a row each is still close to the next
+_CANDIDATES = 64  # images of a class among which one is sought that may change sides
 _IS_POSITIVE = [0] + [255] * 255
 
 _TINY_PX = 32
@@ -156,7 +157,9 @@ class Audit:
                 yield finding, sentence
 
 
-def audit(images: Iterable[Seen], num_splits: int, *, keep_contradictory: bool) -> Audit:
+def audit(
+    images: Iterable[Seen], num_splits: int, *, keep_contradictory: bool, fill_up: bool
+) -> Audit:
     """Compares all images with each other.
 
     Takes about 70 bytes of memory an image.
@@ -165,6 +168,8 @@ def audit(images: Iterable[Seen], num_splits: int, *, keep_contradictory: bool) 
         images: every converted image, in any order that is always the same.
         num_splits: number of splits.
         keep_contradictory: whether images of several classes take part all the same.
+        fill_up: whether a split that lacks a class gets an image of it from another split: of ten
+            images, chance leaves one class in ten without any for evaluation.
     """
     by_key: defaultdict[bytes, Counter[int]] = defaultdict(Counter)
     records: list[tuple[bytes, int, int, int]] = []
@@ -186,12 +191,35 @@ def audit(images: Iterable[Seen], num_splits: int, *, keep_contradictory: bool) 
     together = {key: first[number] for key, number in near.items()}
     split_of = {key: split_of[key] for key in copies} | together
     totals = tuple(SplitTotals() for _ in range(num_splits))
+    single: defaultdict[int, list[tuple[bytes, int, int]]] = defaultdict(list)
     for key, label, split, num_bytes in records:
         if key not in rejected:
             total = totals[split_of.get(key, split)]
             total.examples[label] += 1
             total.num_bytes += num_bytes
+            if key not in split_of and len(single[label]) < _CANDIDATES:
+                single[label].append((key, split, num_bytes))
+    if fill_up:
+        for label, candidates in single.items():
+            split_of |= _fill_up(totals, label, candidates)
     return Audit(totals, copies, contradictory, rejected, near, split_of)
+
+
+def _fill_up(
+    totals: tuple[SplitTotals, ...], label: int, candidates: list[tuple[bytes, int, int]]
+) -> dict[bytes, int]:
+    """Moves one image of a class to each split that has none; returns where they go, by key."""
+    moved: dict[bytes, int] = {}
+    for number, total in enumerate(totals):
+        for key, split, num_bytes in candidates:
+            if total.examples[label]:
+                break
+            if totals[split].examples[label] > 1 and key not in moved:
+                moved[key] = number
+                for place, step in ((totals[split], -1), (total, 1)):
+                    place.examples[label] += step
+                    place.num_bytes += step * num_bytes
+    return moved
 
 
 def _groups(hashes: dict[bytes, bytes]) -> dict[bytes, int]:

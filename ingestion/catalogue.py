@@ -92,6 +92,8 @@ class Catalogue:
     """Readable names, sorted; the place in this tuple is the integer label."""
     num_pictures: Counter[int]
     """Pictures that take part, by label."""
+    left_out: dict[str, int]
+    """Pictures of the classes that are too small to be split, by readable name."""
     _by_class_name: dict[str, int]
     _thresholds: dict[int, int] = field(default_factory=dict)
     _per_breed: int | None = None
@@ -122,7 +124,7 @@ def make_catalogue(
 
     Raises:
         DatasetError: If there are no pictures, fewer than two classes, an unknown breed, or a
-            class with too few pictures to be split.
+            class with too few pictures to be split that is not to be left out.
     """
     counts: Counter[str] = Counter()
     draws: defaultdict[str, list[int]] = defaultdict(list)
@@ -140,6 +142,13 @@ def make_catalogue(
         raise DatasetError(
             f"{source} gives one class only ({text[chosen[0]]}): a classifier needs two or more."
         )
+    left_out = _too_small({name: counts[name] for name in chosen}, text, options)
+    chosen = [class_name for class_name in chosen if text[class_name] not in left_out]
+    if len(chosen) < 2:
+        raise DatasetError(
+            f"Each class needs {_needed(options)} pictures to be split, and fewer than two of "
+            f"{source} have them; too few are there of {_with_counts(left_out)}: add pictures."
+        )
     labels = tuple(sorted(text[class_name] for class_name in chosen))
     by_class_name = {class_name: labels.index(text[class_name]) for class_name in chosen}
     taken = Counter(
@@ -148,11 +157,12 @@ def make_catalogue(
             for class_name, label in by_class_name.items()
         }
     )
-    _check_enough(labels, taken, options)
     thresholds = {
         label: -draws[class_name][0] for class_name, label in by_class_name.items() if draws
     }
-    return Catalogue(labels, taken, by_class_name, thresholds, options.per_breed, options.seed)
+    return Catalogue(
+        labels, taken, left_out, by_class_name, thresholds, options.per_breed, options.seed
+    )
 
 
 def _texts(counts: Counter[str]) -> dict[str, str]:
@@ -185,17 +195,32 @@ def _choose(text: dict[str, str], breeds: tuple[str, ...], source: str) -> list[
     return sorted(chosen)
 
 
-def _check_enough(labels: tuple[str, ...], taken: Counter[int], options: ConvertOptions) -> None:
-    parts = options.folds or 1
-    needed = max(options.min_train + options.min_eval, options.min_eval * parts)
-    short = [label for label in range(len(labels)) if taken[label] < needed]
-    if short:
-        examples = ", ".join(f"{labels[label]} ({taken[label]})" for label in short[:5])
-        more = f" and {len(short) - 5} more" if len(short) > 5 else ""
+def _too_small(
+    counts: dict[str, int], text: dict[str, str], options: ConvertOptions
+) -> dict[str, int]:
+    """Returns the number of pictures of each class that has too few to be split."""
+    needed = _needed(options)
+    few = {
+        text[class_name]: count
+        for class_name, count in counts.items()
+        if min(count, options.per_breed or count) < needed
+    }
+    if few and options.small_classes == "refuse":
         raise DatasetError(
-            f"Each class needs {needed} pictures to be split, fewer are there of {examples}{more}: "
-            "add pictures, or leave these classes out with --breeds."
+            f"Each class needs {needed} pictures to be split, fewer are there of "
+            f"{_with_counts(few)}: add pictures, or leave these classes out with "
+            "--small-classes leave-out."
         )
+    return few
+
+
+def _needed(options: ConvertOptions) -> int:
+    return max(options.min_train + options.min_eval, options.min_eval * (options.folds or 1))
+
+
+def _with_counts(counts: dict[str, int]) -> str:
+    listed = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items())[:5])
+    return f"{listed} and {len(counts) - 5} more" if len(counts) > 5 else listed
 
 
 def _folded(name: str) -> str:

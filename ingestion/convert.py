@@ -131,6 +131,7 @@ def _convert_into(
         spilled_images(spill_folder),
         len(splits),
         keep_contradictory=options.contradictory == "keep",
+        fill_up=options.min_eval > 0 and options.min_train > 0,
     )
     totals = found.totals
     check_classes(labels, tuple(total.examples for total in totals), options)
@@ -164,6 +165,7 @@ def _convert_into(
             for split, total, num_shards in zip(splits, totals, written.num_shards, strict=True)
         },
         num_rejected=len(rejects.reasons),
+        left_out=catalogue.left_out,
         findings={
             finding: findings.num_files[finding]
             for finding in get_args(Finding)

@@ -48,6 +48,8 @@ class Dataset(BaseModel):
     """By folder: "train" and "eval", or "fold-0" and so on."""
     num_rejected: int
     """Pictures that could not be used; rejected.csv says why."""
+    left_out: dict[str, int]
+    """Pictures of the classes that had too few to be split, by readable name."""
     findings: dict[str, int]
     """What is odd about the pictures, and about how many files; audit.csv names them."""
     shorter_side_px: int

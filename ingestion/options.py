@@ -74,6 +74,9 @@ class ConvertOptions(BaseModel):
     """Fewest pictures that each class must have for training."""
     min_eval: int = Field(default=1, ge=0)
     """Fewest pictures that each class must have for evaluation (with folds: in every fold)."""
+    small_classes: Literal["leave-out", "refuse"] = "leave-out"
+    """What becomes of classes with too few pictures for `min_train` and `min_eval`: they take no
+    part, or with "refuse" the conversion ends."""
     pictures_per_class: int = Field(default=80, ge=1)
     """Pictures in each class of a "numbered" source; Oxford flowers-17 has 80."""
     workers: int | None = Field(default=None, ge=1)

@@ -84,6 +84,10 @@ def describe(dataset: Dataset) -> str:
     line = f"{len(dataset.labels)} breeds, {splits} pictures"
     if dataset.num_rejected:
         line += f"; {dataset.num_rejected} rejected (see {dataset.path / 'rejected.csv'})"
+    if dataset.left_out:
+        names = ", ".join(f"{name} ({count})" for name, count in list(dataset.left_out.items())[:5])
+        more = f" and {len(dataset.left_out) - 5} more" if len(dataset.left_out) > 5 else ""
+        line += f"; too small to be split and left out: {names}{more}"
     left_out = dataset.options["contradictory"] == "reject"
     for finding, num_files in dataset.findings.items():
         what = f"{finding}, left out" if finding == "contradictory" and left_out else finding

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageEnhance
 
+from foundation.errors import DatasetError
 from ingestion.audit import look_of
 from ingestion.convert import convert
 from ingestion.dataset import Dataset
@@ -98,3 +99,29 @@ def test_look_survives_compression_and_scaling_but_not_another_picture(make_pict
 
     assert bits(0, 2) <= 24
     assert bits(0, 1) > 40
+
+
+def test_classes_too_small_to_be_split_are_left_out_and_named(
+    make_folders: Any, tmp_path: Path
+) -> None:
+    source = make_folders(beagle=20, pug=20, whippet=1)
+
+    dataset = convert(str(source), tmp_path / "out", ConvertOptions())
+
+    assert dataset.labels == ("beagle", "pug")
+    assert dataset.left_out == {"whippet": 1}
+    with pytest.raises(DatasetError, match=r"fewer are there of whippet \(1\)"):
+        convert(str(source), tmp_path / "other", ConvertOptions(small_classes="refuse"))
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+def test_every_class_has_a_picture_on_each_side_however_small_it_is(
+    folds: int | None, make_folders: Any, tmp_path: Path
+) -> None:
+    source = make_folders(**{f"breed {index:02}": 3 for index in range(20)})
+
+    dataset = convert(str(source), tmp_path / "out", ConvertOptions(folds=folds))
+
+    for split in dataset.splits.values():
+        assert min(split.examples_per_class.values()) >= 1
+    assert sum(split.num_examples for split in dataset.splits.values()) == 60

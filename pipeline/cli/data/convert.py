@@ -50,6 +50,9 @@ def convert(
     ] = _DEFAULTS.max_rejected_share,
     min_train: Annotated[int, _option("min_train")] = _DEFAULTS.min_train,
     min_eval: Annotated[int, _option("min_eval")] = _DEFAULTS.min_eval,
+    small_classes: Annotated[
+        Literal["leave-out", "refuse"], _option("small_classes")
+    ] = _DEFAULTS.small_classes,
     pictures_per_class: Annotated[
         int, _option("pictures_per_class")
     ] = _DEFAULTS.pictures_per_class,
@@ -76,6 +79,7 @@ def convert(
             max_rejected_share=max_rejected,
             min_train=min_train,
             min_eval=min_eval,
+            small_classes=small_classes,
             pictures_per_class=pictures_per_class,
             workers=workers,
             overwrite=overwrite,
