@@ -139,12 +139,6 @@ class ServerCore:
         self._reloading = threading.Lock()
         self._manager = Manager(self._load, options, stopping)
 
-    @property
-    def model_names(self) -> list[str]:
-        """The configured models."""
-        with self._reloading:
-            return self._configured(self._config)
-
     def configure(self, config: ModelServerConfig, cancelled: threading.Event) -> None:
         """Serves another list of models; returns when those that are new are available.
 
