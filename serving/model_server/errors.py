@@ -10,7 +10,8 @@ class ServingError(Exception):
 
     Args:
         code: canonical status code; the REST API translates it to an HTTP status.
-        message: the status message, worded as TensorFlow Serving words it.
+        message: the status message. Where gRPC has the call too, its words are TensorFlow
+            Serving's.
     """
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:

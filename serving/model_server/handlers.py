@@ -1,4 +1,4 @@
-"""Answers the calls of `serving.model_server.handlers.Api`, whichever protocol they came by."""
+"""Answers calls, whichever protocol they came by."""
 
 from __future__ import annotations
 
@@ -59,10 +59,6 @@ class Api(Protocol):
 
     async def regress(self, request: RegressionRequest) -> RegressionResponse:
         """Runs a signature that gives one number for each example."""
-        ...
-
-    async def multi_inference(self, request: MultiInferenceRequest) -> MultiInferenceResponse:
-        """Runs several signatures of one model on the same examples."""
         ...
 
     def get_model_metadata(self, request: GetModelMetadataRequest) -> GetModelMetadataResponse:

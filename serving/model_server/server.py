@@ -41,8 +41,6 @@ _MAX_REST_BODY_BYTES = 32 * 1024 * 1024
 
 _LOOK_S = 0.05
 
-_METRICS_PATH = "/monitoring/prometheus/metrics"
-
 _SERVICES = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
 _SERVICE_MODULES = ("prediction_service_pb2", "model_service_pb2")
 
@@ -193,7 +191,7 @@ def _start_rest(
     options: ServerOptions, handlers: Handlers, metrics: Metrics
 ) -> Callable[[], Awaitable[None]]:
     # Only where it is asked for: half a second of imports.
-    from serving.model_server.rest.app import create_app
+    from serving.model_server.rest.app import METRICS_PATH, create_app
     from serving.model_server.rest.server import RestServer
 
     monitoring = MonitoringConfig()
@@ -204,11 +202,11 @@ def _start_rest(
         handlers,
         timeout_s=options.rest_api_timeout_in_ms / 1000,
         metrics=metrics,
-        metrics_path=(prometheus.path or _METRICS_PATH) if prometheus.enable else None,
+        metrics_path=(prometheus.path or METRICS_PATH) if prometheus.enable else None,
         max_body_bytes=_MAX_REST_BODY_BYTES,
     )
     try:
-        server = RestServer(host="", port=options.rest_api_port)
+        server = RestServer(options.rest_api_port)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise OSError(

@@ -7,6 +7,7 @@ import gzip
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,16 @@ import httpx
 import numpy as np
 import pytest
 from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto
-from tensorflow.core.framework.types_pb2 import DT_FLOAT, DT_HALF, DT_INT32, DT_STRING
+from tensorflow.core.framework.types_pb2 import (
+    DT_BOOL,
+    DT_DOUBLE,
+    DT_FLOAT,
+    DT_HALF,
+    DT_INT32,
+    DT_INT64,
+    DT_STRING,
+    DT_UINT8,
+)
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 from tensorflow_serving.apis.classification_pb2 import (
     ClassificationRequest,
@@ -31,14 +41,15 @@ from tensorflow_serving.apis.get_model_status_pb2 import (
     GetModelStatusResponse,
     ModelVersionStatus,
 )
-from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest, MultiInferenceResponse
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
-from serving.model_server.errors import ServingError, failed_precondition, invalid_argument
+from serving.model_server.errors import ServingError, invalid_argument
 from serving.model_server.metrics import Metrics
 from serving.model_server.rest.app import METRICS_PATH, create_app
+from serving.model_server.rest.json_answers import predict_body
+from serving.model_server.rest.json_requests import fill_examples
 from serving.model_server.rest.server import RestServer
 from serving.model_server.tensors import to_array, to_proto
 
@@ -55,7 +66,14 @@ _SIGNATURES = {
     "strings": {"text": _info(DT_STRING, -1)},
     "matrix": {"cells": _info(DT_INT32, -1, 2)},
     "two": {"a": _info(DT_FLOAT, -1), "b": _info(DT_STRING, -1)},
+    "long": {"x": _info(DT_INT64, -1)},
+    "double": {"x": _info(DT_DOUBLE, -1)},
+    "flags": {"x": _info(DT_BOOL, -1)},
+    "tiny": {"x": _info(DT_UINT8, -1)},
     "half": {"x": _info(DT_HALF, -1)},
+    "no rows": {"x": _info(DT_FLOAT, -1)},
+    "to half": {"x": _info(DT_FLOAT, -1)},
+    "total": {"x": _info(DT_FLOAT, -1)},
     "slow": {"x": _info(DT_FLOAT, -1)},
     "broken": {"x": _info(DT_FLOAT, -1)},
     "inputless": {},
@@ -106,6 +124,14 @@ class _Models:
             outputs = {"cells": arrays["cells"] * 2}
         elif name == "two":
             outputs = {"sum": arrays["a"] + 1, "b": arrays["b"]}
+        elif name in ("long", "double", "flags", "tiny"):
+            outputs = {"x": arrays["x"]}
+        elif name == "no rows":
+            outputs = {"y": arrays["x"][:0]}
+        elif name == "to half":
+            outputs = {"y": arrays["x"].astype(np.float16)}
+        elif name == "total":
+            outputs = {"y": arrays["x"], "total": arrays["x"].sum()}
         else:
             outputs = {"y": arrays["x"] / 2 + 2}
         return PredictResponse(
@@ -113,6 +139,8 @@ class _Models:
         )
 
     async def classify(self, request: ClassificationRequest) -> ClassificationResponse:
+        if request.model_spec.name in grpc.StatusCode.__members__:
+            raise ServingError(grpc.StatusCode[request.model_spec.name], "refused")
         self._check(request.model_spec)
         response = ClassificationResponse()
         for example in request.input.example_list.examples:
@@ -128,9 +156,6 @@ class _Models:
             features = {**with_context.context.features.feature, **example.features.feature}
             response.result.regressions.add(value=sum(features["x"].float_list.value))
         return response
-
-    async def multi_inference(self, request: MultiInferenceRequest) -> MultiInferenceResponse:
-        raise failed_precondition("REST has no such call")
 
     def get_model_status(self, request: GetModelStatusRequest) -> GetModelStatusResponse:
         self._check(request.model_spec)
@@ -158,7 +183,7 @@ class _Running:
     def __init__(self, *, timeout_s: float = 30, metrics_path: str | None = METRICS_PATH) -> None:
         self.models = _Models()
         self._options = {"timeout_s": timeout_s, "metrics_path": metrics_path}
-        self._server = RestServer("localhost", 0)
+        self._server = RestServer(0)
         self.port = self._server.port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
@@ -192,392 +217,277 @@ def server() -> Iterator[_Running]:
     running.stop()
 
 
-def _error(response: httpx.Response) -> tuple[int, str]:
+def _error(response: httpx.Response, status: int = 400) -> str:
+    assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/json"
-    assert response.text.startswith('{\n    "error": "')
-    assert response.text.endswith('"\n}')
-    return response.status_code, response.json()["error"]
+    [(key, message)] = response.json().items()
+    assert key == "error"
+    assert isinstance(message, str)
+    return message
 
 
 @pytest.mark.parametrize(
-    ("body", "answer"),
+    ("signature", "body", "answer"),
     [
-        ('{"instances": [1.0, 2, 5e0]}', '{\n    "predictions": [2.5, 3.0, 4.5\n    ]\n}'),
+        ("", '{"instances": [1.0, 2, 5e0]}', {"predictions": [2.5, 3.0, 4.5]}),
+        ("", '{"instances": [{"x": 1}, {"x": 2}]}', {"predictions": [2.5, 3.0]}),
+        ("", '{"instances": [[1], [2]]}', {"predictions": [[2.5], [3.0]]}),
+        ("", '{"instances": [[], []]}', {"predictions": [[], []]}),
+        ("", '{"inputs": {"x": [1, 1e7, 0.2], "other": 0}}', {"outputs": [2.5, 5000002.0, 2.1]}),
+        ("", '{"inputs": 1}', {"outputs": 2.5}),
+        ("", '{"inputs": []}', {"outputs": []}),
+        ("", "\ufeff" + '{"instances": [1]}', {"predictions": [2.5]}),
+        ("no rows", '{"instances": [1]}', {"predictions": []}),
+        ("matrix", '{"instances": [[1, 2], [-3, 4]]}', {"predictions": [[2, 4], [-6, 8]]}),
+        ("matrix", '{"inputs": [[1, 2]]}', {"outputs": [[2, 4]]}),
         (
-            '{"inputs": {"x": [1, 1e7, 0.2]}}',
-            '{\n    "outputs": [\n        2.5,\n        5000002.0,\n        2.1\n    ]\n}',
+            "long",
+            '{"instances": [9223372036854775807, -9223372036854775808]}',
+            {"predictions": [2**63 - 1, -(2**63)]},
         ),
-        ('{"inputs": 1}', '{\n    "outputs": 2.5\n}'),
-        ('{"inputs": []}', '{\n    "outputs": []\n}'),
+        ("double", '{"instances": [1e300, 0.1]}', {"predictions": [1e300, 0.1]}),
+        ("flags", '{"instances": [true, false]}', {"predictions": [True, False]}),
+        ("tiny", '{"instances": [0, 255]}', {"predictions": [0, 255]}),
         (
-            '{"instances": [NaN, Infinity, -Inf, -0.0, 18e6, 0.33333334]}',
-            '{\n    "predictions": [NaN, Infinity, -Infinity, 2.0, 9000002.0, 2.16666675\n    ]\n}',
-        ),
-        (
-            '{"signature_name": "matrix", "instances": [[1, 2], [-3, 4]]}',
-            '{\n    "predictions": [[2, 4], [-6, 8]\n    ]\n}',
-        ),
-        (
-            '{"signature_name": "matrix", "inputs": [[1, 2]]}',
-            '{\n    "outputs": [\n        [\n            2,\n            4\n        ]\n    ]\n}',
-        ),
-        (
-            '{"signature_name": "two", "instances": [{"a": 1, "b": "\\u00e4\\n"},'
-            ' {"b": {"b64": "aGV5"}, "a": 2}]}',
-            "{\n"
-            '    "predictions": [\n'
-            "        {\n"
-            '            "b": "ä\\n",\n'
-            '            "sum": 2.0\n'
-            "        },\n"
-            "        {\n"
-            '            "b": "hey",\n'
-            '            "sum": 3.0\n'
-            "        }\n"
-            "    ]\n"
-            "}",
+            "two",
+            '{"instances": [{"a": 1, "b": "\\u00e4\\n"}, {"b": {"b64": "aGV5"}, "a": 2}]}',
+            {"predictions": [{"b": "ä\n", "sum": 2.0}, {"b": "hey", "sum": 3.0}]},
         ),
         (
-            '{"signature_name": "strings", "instances": ["a", {"b64": "AAE"}]}',
-            "{\n"
-            '    "predictions": [\n'
-            "        {\n"
-            '            "text": "a",\n'
-            '            "text_bytes": {\n'
-            '                "b64": "YQ=="\n'
-            "            }\n"
-            "        },\n"
-            "        {\n"
-            '            "text": "\\u0000\\u0001",\n'
-            '            "text_bytes": {\n'
-            '                "b64": "AAE="\n'
-            "            }\n"
-            "        }\n"
-            "    ]\n"
-            "}",
+            "two",
+            '{"inputs": {"a": [1, 2], "b": "\\ud83d\\udc36"}}',
+            {"outputs": {"b": "🐶", "sum": [2.0, 3.0]}},
         ),
-        # Of two members with one name, the first counts.
         (
-            '{"instances": [1], "instances": ["no"]}',
-            '{\n    "predictions": [2.5\n    ]\n}',
+            "strings",
+            '{"instances": ["a", {"b64": "AA\\nE"}]}',
+            {
+                "predictions": [
+                    {"text": "a", "text_bytes": {"b64": "YQ=="}},
+                    {"text": "\0\1", "text_bytes": {"b64": "AAE="}},
+                ]
+            },
         ),
-        ("\ufeff" + '{"instances": [1]}', '{\n    "predictions": [2.5\n    ]\n}'),
+        ("strings", '{"inputs": "a"}', {"outputs": {"text": "a", "text_bytes": {"b64": "YQ=="}}}),
+        ("total", '{"inputs": [1, 2]}', {"outputs": {"y": [1.0, 2.0], "total": 3.0}}),
     ],
 )
-def test_predictions_are_laid_out_as_tensorflow_serving_lays_them_out(
-    server: _Running, body: str, answer: str
+def test_predictions_come_in_the_format_of_the_request(
+    server: _Running, signature: str, body: str, answer: object
 ) -> None:
-    response = server.post(body)
+    named = f'{{"signature_name": "{signature}", '
+    response = server.post(body.replace("{", named, 1) if signature else body)
 
-    assert response.text == answer
+    assert response.json() == answer
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
 
 
-_ELEMENT = "Failed to process element: {} of 'instances' list. Error: INVALID_ARGUMENT: "
+def test_numbers_are_printed_as_tensorflow_serving_prints_them(server: _Running) -> None:
+    text = server.post('{"inputs": [NaN, Infinity, -Infinity, -0.0, 18e6, 0.33333334]}').text
+    integers = server.post('{"signature_name": "long", "inputs": [9007199254740993]}').text
+
+    assert "[NaN, Infinity, -Infinity, 2.0, 9000002.0, 2.1666667]" in text
+    assert "[9007199254740993]" in integers
+
+
+def test_decimals_are_short_and_still_the_same_float32() -> None:
+    rng = np.random.default_rng(1)
+    exponents = rng.integers(-44, 38, 2000)
+    numbers = (rng.random(2000) * 10.0**exponents).astype(np.float32)
+
+    body = predict_body({"y": to_proto(numbers)}, by_rows=True)
+    simple = predict_body({"y": to_proto(np.array([0.1, 1e-5, 3], np.float32))}, by_rows=True)
+
+    read = np.array(json.loads(body)["predictions"], np.float32)
+    np.testing.assert_array_equal(read, numbers)
+    assert json.loads(simple) == {"predictions": [0.1, 1e-5, 3.0]}
 
 
 @pytest.mark.parametrize(
-    ("body", "message"),
+    ("body", "named"),
     [
-        ("", "JSON Parse error: The document is empty"),
-        (" ", "JSON Parse error: The document is empty. at offset: 1"),
-        ("instances = [1]", "JSON Parse error: Invalid value. at offset: 0"),
-        ('{"instances": [1,]}', "JSON Parse error: Invalid value. at offset: 17"),
-        ('{"instances": [tru]}', "JSON Parse error: Invalid value. at offset: 18"),
-        ('{"instances": [1. ]}', "JSON Parse error: Miss fraction part in number. at offset: 17"),
-        ('{"instances": [1e+]}', "JSON Parse error: Miss exponent in number. at offset: 18"),
-        (
-            '{"instances": [1e400]}',
-            "JSON Parse error: Number too big to be stored in double. at offset: 15",
-        ),
-        (
-            '{"instances": [1',
-            "JSON Parse error: Missing a comma or ']' after an array element. at offset: 16",
-        ),
-        (
-            '{"ä": 1 "b"}',
-            "JSON Parse error: Missing a comma or '}' after an object member. at offset: 9",
-        ),
-        ('{"a": 1,}', "JSON Parse error: Missing a name for object member. at offset: 8"),
-        (
-            '{"a" 1}',
-            "JSON Parse error: Missing a colon after a name of object member. at offset: 5",
-        ),
-        ('{"a', "JSON Parse error: Missing a closing quotation mark in string. at offset: 3"),
-        ('{"\\x": 1}', "JSON Parse error: Invalid escape character in string. at offset: 2"),
-        (
-            '{"\\u00g0": 1}',
-            "JSON Parse error: Incorrect hex digit after \\u escape in string. at offset: 2",
-        ),
-        (
-            '{"\\ud800": 1}',
-            "JSON Parse error: The surrogate pair in string is invalid. at offset: 2",
-        ),
-        (
-            "{} {}",
-            "JSON Parse error: The document root must not be followed by other values. "
-            "at offset: 3",
-        ),
-        ("[" * 100_000, "JSON Parse error: Lists or objects are nested too deep."),
-        ("[1, 0.5]", "JSON Value: [\n    1,\n    0.5\n] Is not object"),
-        ("{}", "Missing 'inputs' or 'instances' key"),
-        (
-            '{"signature_name": 5, "instances": [1]}',
-            'JSON Value: {\n    "signature_name": 5,\n    "instances": [\n        1\n    ]\n} '
-            "not formatted correctly. 'signature_name' key must be a string value.",
-        ),
-        (
-            '{"signature_name": "none", "instances": [1]}',
-            'Serving signature name: "none" not found in signature def',
-        ),
-        (
-            '{"signature_name": "inputless", "instances": [1]}',
-            "Failed to get input map for signature: inputless",
-        ),
-        (
-            '{"instances": [], "inputs": {}}',
-            'JSON Value: {\n    "instances": [],\n    "inputs": {}\n} Not formatted correctly '
-            "expecting only one of 'inputs' or 'instances' keys to exist ",
-        ),
-        (
-            '{"instances": {}}',
-            "JSON Value: {\n    \"instances\": {}\n} Excepting 'instances' to be an list/array",
-        ),
-        (
-            '{"instances": []}',
-            "JSON Value: {\n    \"instances\": []\n} No values in 'instances' array",
-        ),
-        (
-            '{"instances": ["x"]}',
-            _ELEMENT.format(0) + 'JSON Value: "x" Type: String is not of expected type: float',
-        ),
-        (
-            '{"instances": [1, true]}',
-            _ELEMENT.format(1) + "JSON Value: true Type: True is not of expected type: float",
-        ),
-        (
-            '{"inputs": null}',
-            "JSON Value: null Type: Null is not of expected type: float",
-        ),
-        (
-            '{"instances": [16777217]}',
-            _ELEMENT.format(0)
-            + "Cannot convert JSON value: 16777217 to float without loss of precision.",
-        ),
-        (
-            '{"inputs": 1e39}',
-            "Cannot convert JSON value: 1e+39 to float without loss of precision.",
-        ),
-        (
-            '{"signature_name": "matrix", "instances": [[1, 2], [2147483648, 3]]}',
-            _ELEMENT.format(1)
-            + "JSON Value: 2147483648 Type: Number is not of expected type: int32",
-        ),
-        (
-            '{"signature_name": "matrix", "instances": [[1, 2.0]]}',
-            _ELEMENT.format(0) + "JSON Value: 2.0 Type: Number is not of expected type: int32",
-        ),
-        (
-            '{"instances": [[1, 2], [3]]}',
-            _ELEMENT.format(1) + "Expecting tensor size: 2 but got: 1",
-        ),
-        (
-            '{"instances": [[1, 2], [[3, 4]]]}',
-            _ELEMENT.format(1) + "Expecting shape [2] but got: [1,2]",
-        ),
-        (
-            '{"inputs": [[1, 2], [3]]}',
-            "Encountered list at unexpected size: 1 at level: 1 expected size: 2",
-        ),
-        (
-            '{"inputs": [[1, 2], 3]}',
-            "JSON Value: 3 found at incorrect level: 2 in the JSON DOM. Expected at level: 2",
-        ),
-        ('{"inputs": [1, [2]]}', "Encountered list at unexpected level: 1 expected < 1"),
-        (
-            '{"instances": [{"z": 1}]}',
-            "Failed to process element: 0 key: z of 'instances' list. "
-            "Error: INVALID_ARGUMENT: JSON object: does not have named input: z",
-        ),
-        ('{"inputs": {"z": 1}}', "Missing named input: x in 'inputs' object."),
-        (
-            '{"signature_name": "two", "instances": [{"a": 1}]}',
-            "Failed to process element: 0 of 'instances' list. JSON object: "
-            '{\n    "a": 1\n} must only have keys: a,b',
-        ),
-        (
-            '{"signature_name": "two", "instances": [1]}',
-            "instances is a plain list, but expecting list of objects as multiple input tensors "
-            "required as per tensorinfo_map",
-        ),
-        (
-            '{"signature_name": "two", "inputs": [1]}',
-            "inputs is a plain value/list, but expecting an object as multiple input tensors "
-            "required as per tensorinfo_map",
-        ),
-        (
-            '{"instances": [{"x": 1}, 2]}',
-            "Expecting object but got list at item 1 of input list",
-        ),
-        (
-            '{"instances": [1, {"x": 2}]}',
-            "Expecting value/list but got object at item 1 of input list",
-        ),
-        (
-            '{"signature_name": "strings", "instances": [{"b64": "?"}]}',
-            _ELEMENT.format(0) + "Unable to base64 decode",
-        ),
-        (
-            '{"signature_name": "strings", "instances": [[{"b65": "?"}]]}',
-            _ELEMENT.format(0)
-            + 'JSON Value: {\n    "b65": "?"\n} not formatted correctly for base64 data',
-        ),
-        (
-            '{"signature_name": "half", "instances": [1.5]}',
-            "Failed to process element: 0 of 'instances' list. Error: UNIMPLEMENTED: "
-            "Conversion of JSON Value: 1.5 to type: half",
-        ),
+        ("", "line 1 column 1"),
+        ("instances = [1]", "line 1 column 1"),
+        ('{"instances": [1,]}', "column 18"),
+        ('{"instances": [1', "column 17"),
+        ('{"a" 1}', "column 6"),
+        (b'{"instances": ["\xff"]}', "0xff"),
+        ('{"\\ud800": 1}', "surrogate"),
+        ("[" * 100_000, "nested too deep"),
+        ('{"a": ' * 100_000, "nested too deep"),
+        ('{"instances": ' + "[" * 40 + "1" + "]" * 40 + "}", "32"),
+        ('{"instances": [1' + "0" * 5000 + "]}", "4300"),
+        ("[1, 0.5]", "[1, 0.5]"),
+        ("{}", "'instances' or 'inputs'"),
+        ('{"instances": [1], "inputs": [1]}', "'instances' or 'inputs'"),
+        ('{"signature_name": 5, "instances": [1]}', "'signature_name' must be a string"),
+        ('{"signature_name": "none", "instances": [1]}', '"none"'),
+        ('{"signature_name": "inputless", "instances": [1]}', "none"),
+        ('{"instances": {}}', "'instances' must be a list"),
+        ('{"instances": []}', "'instances' must be a list with values"),
+        ('{"instances": ["x"]}', 'Input x[0] must be float32, but is "x"'),
+        ('{"instances": [1, true]}', "Input x[1] must be float32, but is true"),
+        ('{"instances": [1, {"b64": "aGV5"}]}', "Input x[1] must be float32"),
+        ('{"inputs": null}', "Input x must be float32, but is null"),
+        ('{"inputs": [[1, 2], [3, "y"]]}', 'Input x[1][1] must be float32, but is "y"'),
+        ('{"inputs": 1e39}', "must be float32, but is 1e+39"),
+        ('{"inputs": [0, -1e39]}', "must be float32, but is -1e+39"),
+        ('{"inputs": [Infinity, NaN, 1e400]}', "Input x[2] must be float32"),
+        ('{"inputs": 1' + "0" * 400 + "}", "must be float32"),
+        ('{"signature_name": "double", "inputs": 1e400}', "must be float64"),
+        ('{"signature_name": "long", "inputs": 9223372036854775808}', "must be int64"),
+        ('{"signature_name": "tiny", "inputs": [1, 256]}', "x[1] must be uint8, but is 256"),
+        ('{"signature_name": "tiny", "inputs": -1}', "must be uint8, but is -1"),
+        ('{"signature_name": "flags", "inputs": 1}', "must be bool, but is 1"),
+        ('{"signature_name": "matrix", "instances": [[1, 2.0]]}', "must be int32, but is 2.0"),
+        ('{"signature_name": "half", "instances": [1.5]}', "float16"),
+        ('{"signature_name": "to half", "instances": [1.5]}', "Output y is of type float16"),
+        ('{"signature_name": "total", "instances": [1]}', "rows: total [], y [1]"),
+        ('{"instances": [[1, 2], [3]]}', "Input x[1] must be a list as long as"),
+        ('{"instances": [[1, 2], [[3, 4]]]}', "Input x[1] must be a list as long as"),
+        ('{"inputs": [[1, 2], 3]}', "Input x[1] must be a list"),
+        ('{"inputs": [1, [2]]}', "Input x[0] must be a list"),
+        ('{"instances": [{"z": 1}]}', "'instances'[0] must name the inputs, x, "),
+        ('{"instances": [{"x": 1}, 2]}', "'instances'[1] must name the inputs, x, but is 2"),
+        ('{"instances": [1, {"x": 2}]}', 'Input x[1] must be float32, but is {"x": 2}'),
+        ('{"inputs": {"z": 1}}', "lacks the input x"),
+        ('{"signature_name": "two", "instances": [{"a": 1}]}', "must name the inputs, a, b"),
+        ('{"signature_name": "two", "instances": [1]}', "must name the inputs, a, b"),
+        ('{"signature_name": "two", "inputs": [1]}', "must name the inputs, a, b"),
+        ('{"signature_name": "strings", "instances": [{"b64": "?"}]}', '{"b64": "?"}'),
+        ('{"signature_name": "strings", "instances": [[{"b65": "?"}]]}', '{"b65": "?"}'),
+        ('{"signature_name": "strings", "instances": ["a", 1]}', "string"),
     ],
 )
 def test_a_bad_predict_request_is_told_what_is_wrong(
-    server: _Running, body: str, message: str
+    server: _Running, body: str | bytes, named: str
 ) -> None:
-    assert _error(server.post(body)) == (400, message)
+    assert named in _error(server.post(body))
+
+
+@pytest.mark.parametrize("value", ['"' + "ä" * 5000 + '"', "[" * 900 + "]" * 900, "[1, " * 90])
+def test_no_more_than_256_bytes_of_a_value_are_repeated(server: _Running, value: str) -> None:
+    value += "0" + "]" * value.count("[") if value.endswith(" ") else ""
+
+    message = _error(server.post(f'{{"instances": {{"a": {value}}}}}'))
+
+    assert 256 < len(message.encode()) < 350
 
 
 @pytest.mark.parametrize(
-    ("verb", "body", "answer"),
+    ("verb", "body", "results"),
     [
         (
             "m:classify",
             '{"examples": [{"x": [0.4, 2.0]}, {"x": []}]}',
-            '{\n    "results": [[["a \\"b\\"", 0.2], ["a \\"b\\"", 1.0]], []\n    ]\n}',
+            [[['a "b"', 0.2], ['a "b"', 1.0]], []],
         ),
         (
             "m/versions/1:regress",
             '{"context": {"x": 1.5}, "examples": [{}, {"x": [2.0, 3.0]}]}',
-            '{\n    "results": [1.5, 5.0]\n}',
+            [1.5, 5.0],
         ),
+        ("m/labels/stable:classify", '{"examples": [{"x": 1.0}]}', [[['a "b"', 0.5]]]),
     ],
 )
 def test_examples_are_classified_and_regressed(
-    server: _Running, verb: str, body: str, answer: str
+    server: _Running, verb: str, body: str, results: object
 ) -> None:
     response = server.post(body, verb)
 
-    assert (response.status_code, response.text) == (200, answer)
+    assert (response.status_code, response.json()) == (200, {"results": results})
+
+
+def test_features_are_of_the_type_of_their_json() -> None:
+    request = RegressionRequest()
+    fill_examples(
+        request,
+        bytearray(
+            b'{"signature_name": "s", "examples": [{"i": [1, true], "f": [0.5, Infinity], "s": "a",'
+            b' "b": {"b64": "AA=="}, "none": []}]}'
+        ),
+    )
+
+    feature = request.input.example_list.examples[0].features.feature
+    assert request.model_spec.signature_name == "s"
+    assert feature["i"].int64_list.value == [1, 1]
+    assert feature["f"].float_list.value == [0.5, float("inf")]
+    assert feature["s"].bytes_list.value == [b"a"]
+    assert feature["b"].bytes_list.value == [b"\0"]
+    assert feature["none"].WhichOneof("kind") is None
 
 
 @pytest.mark.parametrize(
-    ("body", "message"),
+    ("body", "named"),
     [
-        (
-            "{}",
-            "JSON Value: {} When method is classify, key 'examples' is expected and was not found",
-        ),
-        (
-            '{"examples": {}}',
-            "JSON Value: {\n    \"examples\": {}\n} Expecting 'examples' value to be an list/array",
-        ),
-        (
-            '{"examples": []}',
-            "JSON Value: {\n    \"examples\": []\n} 'examples' value is an empty array",
-        ),
-        ('{"examples": [1]}', "Example must be JSON object but got JSON Number"),
-        (
-            '{"examples": [{"x": [10, null]}]}',
-            "Feature: x has element with unexpected JSON type: Null",
-        ),
-        (
-            '{"examples": [{"x": [true, 10.0]}]}',
-            "Unexpected element type in feature: x expecting type: int64",
-        ),
-        (
-            '{"examples": [{"x": 18446744073709551603}]}',
-            "Feature: x has uint64 element. Only int64 is supported.",
-        ),
-        (
-            '{"examples": [{"x": 1.7976931348623157e308}]}',
-            "Cannot convert JSON value: 1.7976931348623157e+308 to float without loss of "
-            "precision.",
-        ),
+        ("{}", "'examples'"),
+        ('{"examples": {}}', "'examples' must be a list"),
+        ('{"examples": []}', "'examples' must be a list with values"),
+        ('{"examples": [1]}', "but is 1"),
+        ('{"context": 1, "examples": [{}]}', "but is 1"),
+        ('{"examples": [{"x": [10, null]}]}', 'Feature "x"'),
+        ('{"examples": [{"x": [true, 10.0]}]}', 'Feature "x"'),
+        ('{"examples": [{"x": 18446744073709551603}]}', "18446744073709551603"),
+        ('{"examples": [{"x": 1.7976931348623157e308}]}', "range of float32"),
+        ('{"examples": [{"x": {"b": 1}}]}', '{"b": 1}'),
     ],
 )
-def test_bad_examples_are_told_what_is_wrong(server: _Running, body: str, message: str) -> None:
-    assert _error(server.post(body, "m:regress")) == (400, message)
+def test_bad_examples_are_told_what_is_wrong(server: _Running, body: str, named: str) -> None:
+    assert named in _error(server.post(body, "m:regress"))
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status", "message"),
+    ("method", "path", "status", "named"),
     [
-        ("GET", "/v1/foo", 400, "Malformed request: GET /v1/foo"),
-        ("GET", "/v1/models", 400, "Missing model name in request."),
-        ("POST", "/v1/models", 400, "Malformed request: POST /v1/models"),
-        ("GET", "/v1/models/m:predict", 400, "Malformed request: GET /v1/models/m:predict"),
-        ("POST", "/v1/models/m:train", 400, "Malformed request: POST /v1/models/m:train"),
-        (
-            "POST",
-            "/v1/models/m:predict?a=b",
-            400,
-            "Malformed request: POST /v1/models/m:predict?a=b",
-        ),
-        ("PUT", "/v1/models/m:predict", 400, "Malformed request: PUT /v1/models/m:predict"),
-        (
-            "POST",
-            "/v1/models/m/versions/x:predict",
-            400,
-            "Malformed request: POST /v1/models/m/versions/x:predict",
-        ),
-        ("GET", "/v1/models/n%C3%BC", 404, "Servable not found for request: Latest(nü)"),
-        ("GET", "/v1/models/m/versions/2", 404, "Servable not found for request: Specific(m, 2)"),
-        (
-            "GET",
-            "/v1/models/m/labels/odd/metadata",
-            400,
-            "Unrecognized servable version label: odd",
-        ),
+        ("GET", "/v1/foo", 400, '"/v1/foo"'),
+        ("GET", "/v1/models", 400, "/v1/models/MODEL"),
+        ("POST", "/v1/models/m", 400, 'POST "/v1/models/m"'),
+        ("GET", "/v1/models/m:predict", 400, "GET"),
+        ("POST", "/v1/models/m:train", 400, "m:train"),
+        ("PUT", "/v1/models/m:predict", 400, "PUT"),
+        ("GET", "/v1/models/m/versions/x", 400, 'version: "x"'),
+        ("GET", f"/v1/models/m/versions/{2**63}", 400, str(2**63)),
+        ("POST", f"/v1/models/m/versions/{'9' * 5000}:predict", 400, "9..."),
+        ("GET", "/v1/models/n%C3%BC", 404, "Latest(nü)"),
+        ("GET", "/v1/models/m/versions/2", 404, "Specific(m, 2)"),
+        ("GET", "/v1/models/m/labels/odd/metadata", 400, "label: odd"),
+        ("GET", "/", 404, "/v1/models/MODEL"),
+        ("GET", "/v2/models/m", 404, "/v1/models/MODEL"),
     ],
 )
 def test_urls_that_lead_nowhere(
-    server: _Running, method: str, path: str, status: int, message: str
+    server: _Running, method: str, path: str, status: int, named: str
 ) -> None:
-    assert _error(server.client.request(method, path)) == (status, message)
+    assert named in _error(server.client.request(method, path), status)
 
 
-def test_a_version_beyond_64_bits_is_refused_without_a_body(server: _Running) -> None:
-    response = server.client.get(f"/v1/models/m/versions/{2**64}")
-
-    assert (response.status_code, response.content) == (400, b"")
-
-
-@pytest.mark.parametrize("path", ["/", "/v2/models/m", "/v1"])
-def test_what_is_not_the_api_is_answered_as_by_libevent(server: _Running, path: str) -> None:
-    response = server.client.get(path)
-
-    assert response.status_code == 404
-    assert response.headers["content-type"] == "text/html"
-    assert response.text == (
-        "<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n"
-        "<H1>Not Found</H1>\n</BODY></HTML>\n"
-    )
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("CANCELLED", 499), ("UNKNOWN", 500), ("INVALID_ARGUMENT", 400), ("NOT_FOUND", 404),
+        ("DEADLINE_EXCEEDED", 504), ("ALREADY_EXISTS", 409), ("PERMISSION_DENIED", 403),
+        ("RESOURCE_EXHAUSTED", 429), ("FAILED_PRECONDITION", 400), ("ABORTED", 409),
+        ("OUT_OF_RANGE", 400), ("UNIMPLEMENTED", 501), ("INTERNAL", 500), ("UNAVAILABLE", 503),
+        ("DATA_LOSS", 500), ("UNAUTHENTICATED", 401),
+    ],
+)  # fmt: skip
+def test_each_code_has_its_http_status(server: _Running, code: str, status: int) -> None:
+    assert _error(server.post('{"examples": [{}]}', f"{code}:classify"), status) == "refused"
 
 
-@pytest.mark.parametrize("path", ["m", "M", "m/versions/3", "m/labels/stable"])
+@pytest.mark.parametrize("path", ["m", "m/versions/3", "m/labels/stable"])
 def test_status(server: _Running, path: str) -> None:
-    response = server.client.get(f"/V1/models/{path}" if path == "m" else f"/v1/models/{path}")
+    answer = server.client.get(f"/v1/models/{path}").json()
 
-    if path == "M":  # only the words of the API come in either case
-        assert response.status_code == 404
-        return
-    assert response.text == (
-        '{\n "model_version_status": [\n  {\n   "version": "3",\n   "state": "AVAILABLE",\n'
-        '   "status": {\n    "error_code": "OK",\n    "error_message": ""\n   }\n  }\n ]\n}\n'
-    )
+    status = {"error_code": "OK", "error_message": ""}
+    version = {"version": "3", "state": "AVAILABLE", "status": status}
+    assert answer == {"model_version_status": [version]}
 
 
-def test_metadata_tells_every_field_of_a_signature(server: _Running) -> None:
-    answer = server.client.get("/v1/models/m/versions/3/metadata").json()
+@pytest.mark.parametrize("path", ["m", "m/versions/3", "m/labels/stable"])
+def test_metadata_tells_every_field_of_a_signature(server: _Running, path: str) -> None:
+    answer = server.client.get(f"/v1/models/{path}/metadata").json()
 
     assert answer["model_spec"] == {"name": "m", "signature_name": "", "version": "3"}
     signature = answer["metadata"]["signature_def"]["signature_def"]["serving_default"]
@@ -597,9 +507,11 @@ def test_a_packed_body_is_unpacked(server: _Running) -> None:
 
     packed = server.post(gzip.compress(body), **{"content-encoding": "gzip"})
     plain = server.post(body, **{"content-encoding": "gzip"})
+    half = server.post(gzip.compress(body)[:-9], **{"content-encoding": "gzip"})
 
     assert packed.json() == {"predictions": [2.5]}
-    assert _error(plain) == (400, "JSON Parse error: The document is empty")
+    assert "gzip" in _error(plain)
+    assert "gzip" in _error(half)
 
 
 @pytest.mark.parametrize("how", ["announced", "chunked", "packed"])
@@ -614,7 +526,7 @@ def test_a_body_beyond_the_bound_is_refused_while_it_arrives(server: _Running, h
 
     response = server.client.post("/v1/models/m:predict", content=content, headers=headers)
 
-    assert _error(response) == (413, f"The request body is longer than {_MAX_BODY} bytes.")
+    assert str(_MAX_BODY) in _error(response, 413)
 
 
 def test_a_large_request_is_the_same_as_a_small_one(server: _Running) -> None:
@@ -640,10 +552,27 @@ def test_slow_clients_hold_up_nobody(server: _Running) -> None:
         connection.close()
 
 
+def test_bodies_that_are_held_back_do_not_fill_the_memory(server: _Running) -> None:
+    announced = b"POST /v1/models/m:predict HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
+    holding = [socket.create_connection(("localhost", server.port)) for _ in range(4)]
+    for connection in holding:
+        connection.sendall(announced % _MAX_BODY + b" " * (_MAX_BODY - 1))
+
+    until = time.monotonic() + 10
+    while (response := server.post('{"instances": [1]}')).status_code != 429:
+        assert time.monotonic() < until
+    assert "memory" in _error(response, 429)
+
+    for connection in holding:
+        connection.close()
+    while server.post('{"instances": [1]}').status_code != 200:
+        assert time.monotonic() < until
+
+
 def test_a_client_that_stops_in_the_middle_is_let_go(
     server: _Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.model_server.rest.body._IDLE_S", 0.1)
+    monkeypatch.setattr("serving.model_server.rest.bodies._IDLE_S", 0.1)
     with socket.create_connection(("localhost", server.port)) as connection:
         connection.sendall(b"POST /v1/models/m:predict HTTP/1.1\r\nHost: a\r\n")
         connection.sendall(b"Content-Length: 20\r\n\r\n{")
@@ -666,7 +595,7 @@ def test_a_client_that_hangs_up_ends_its_call(server: _Running) -> None:
 def test_a_failure_inside_is_told_without_its_trace(server: _Running) -> None:
     response = server.post('{"signature_name": "broken", "instances": [1]}')
 
-    assert _error(response) == (500, "The server failed; its log has the reason.")
+    assert _error(response, 500) == "The server failed; its log has the reason"
 
 
 def test_a_call_that_takes_too_long_is_a_gateway_timeout() -> None:
@@ -674,7 +603,7 @@ def test_a_call_that_takes_too_long_is_a_gateway_timeout() -> None:
     try:
         response = running.post('{"signature_name": "slow", "instances": [1]}')
 
-        assert _error(response) == (504, "Timed out waiting for notification")
+        assert "0.1 seconds" in _error(response, 504)
         assert running.models.cancelled.wait(10)
     finally:
         running.stop()
@@ -688,9 +617,8 @@ def test_metrics_count_calls_under_their_path_only() -> None:
         running.client.get("/v1/models/unknown")
 
         page = running.client.get(METRICS_PATH)
-        elsewhere = running.client.get(f"{METRICS_PATH}?a=b")
 
-        assert page.headers["content-type"] == "text/plain"
+        assert page.headers["content-type"].startswith("text/plain")
         for line in (
             ':tensorflow:serving:request_count{model_name="m",status="OK"} 1',
             ':tensorflow:serving:request_count{model_name="m",status="INVALID_ARGUMENT"} 1',
@@ -699,10 +627,6 @@ def test_metrics_count_calls_under_their_path_only() -> None:
             '{model_name="m",API="predict",entrypoint="REST"} 1',
         ):
             assert f"\n{line}\n" in page.text
-        assert (elsewhere.status_code, elsewhere.text) == (
-            400,
-            f"Unexpected path: {METRICS_PATH}?a=b. Should be {METRICS_PATH}",
-        )
     finally:
         running.stop()
 
@@ -731,9 +655,9 @@ def test_stopping_lets_a_call_end_and_frees_the_port() -> None:
     caller.join()
 
     assert answers[0].status_code == 504
-    RestServer("localhost", running.port)._socket.close()
+    RestServer(running.port)._socket.close()
 
 
 def test_a_port_in_use_is_reported_before_anything_starts() -> None:
     with socket.create_server(("localhost", 0)) as taken, pytest.raises(OSError, match="in use"):
-        RestServer("localhost", taken.getsockname()[1])
+        RestServer(taken.getsockname()[1])

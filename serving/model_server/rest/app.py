@@ -3,79 +3,55 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import re
+import json
 import time
-from collections.abc import Callable
+from asyncio import FIRST_COMPLETED
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import grpc
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
-from starlette.routing import Mount
-from starlette.types import Receive, Scope, Send
-from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from tensorflow_serving.apis import classification_pb2, predict_pb2, regression_pb2
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
-from tensorflow_serving.apis.regression_pb2 import RegressionRequest
+from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from serving.model_server.errors import ServingError, invalid_argument
 from serving.model_server.handlers import Api
 from serving.model_server.metrics import Metrics
-from serving.model_server.rest import answers
-from serving.model_server.rest.body import (
-    BodyReader,
-    BodyTooLargeError,
-    ClientGoneError,
-    ClientTooSlowError,
-)
-from serving.model_server.rest.example_request import read_example_request
-from serving.model_server.rest.http_answer import (
-    HTTP_STATUSES,
-    Answer,
-    html_error,
-    refuse,
-    send_answer,
-)
-from serving.model_server.rest.json_text import error_body
-from serving.model_server.rest.predict_request import read_predict_request
-from serving.model_server.rest.target import Target, UnreadableVersionError, read_target
-
-_log = logging.getLogger(__name__)
+from serving.model_server.rest import json_answers as answers
+from serving.model_server.rest import json_requests as requests
+from serving.model_server.rest.bodies import BodyReader
 
 _T = TypeVar("_T")
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
 """Where Prometheus asks, unless the monitoring configuration names another path."""
 
-_API_PATH = re.compile(r"/v1/.*", re.IGNORECASE)
-_URI_PATH = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*")
-_METHODS = {"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"}
+_HTTP_STATUSES = {
+    "CANCELLED": 499, "INVALID_ARGUMENT": 400, "DEADLINE_EXCEEDED": 504, "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409, "PERMISSION_DENIED": 403, "RESOURCE_EXHAUSTED": 429,
+    "FAILED_PRECONDITION": 400, "ABORTED": 409, "OUT_OF_RANGE": 400, "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503, "UNAUTHENTICATED": 401,
+}  # fmt: skip
+"""TensorFlow Serving's HTTP status for each canonical code; the others are 500."""
 
+_ROUTES = (
+    "GET /v1/models/MODEL[/versions/NUMBER|/labels/LABEL][/metadata] and "
+    "POST /v1/models/MODEL[/versions/NUMBER|/labels/LABEL]:predict|:classify|:regress"
+)
 _LARGE_BYTES = 128 * 1024
 """From this size on, JSON is read and written beside the event loop."""
-_BODIES_AT_ONCE = 4
-
-
-@dataclass
-class _Outcome:
-    """What the metrics tell of a call."""
-
-    model_name: str = ""
-    action: str = ""
-    code: grpc.StatusCode = grpc.StatusCode.OK
-    started: float = field(default_factory=time.perf_counter)
 
 
 def create_app(
-    api: Api,
-    *,
-    timeout_s: float,
-    metrics: Metrics,
-    metrics_path: str | None,
-    max_body_bytes: int,
+    api: Api, *, timeout_s: float, metrics: Metrics, metrics_path: str | None, max_body_bytes: int
 ) -> Starlette:
     """Makes the application.
 
@@ -86,177 +62,138 @@ def create_app(
         metrics_path: where Prometheus may ask; None where it may not.
         max_body_bytes: longest request body; beyond it the answer is 413.
     """
-    server = _RestApi(api, timeout_s, metrics, metrics_path, max_body_bytes)
-    return Starlette(routes=[Mount("", app=server)])
+    rest = _RestApi(api, timeout_s, metrics, BodyReader(max_body_bytes))
+    routes = []
+    for version in ("", "/versions/{version}", "/labels/{label}"):
+        model = f"/v1/models/{{model}}{version}"
+        routes += [
+            Route(f"{model}:{{action}}", rest.run, methods=["GET", "POST"]),
+            Route(f"{model}/metadata", rest.metadata),
+            Route(model, rest.status),
+        ]
+    if metrics_path is not None:
+        routes.append(Route(f"/{metrics_path.lstrip('/')}", rest.metrics))
+    handlers = dict.fromkeys((ServingError, HTTPException, Exception), _error)
+    return Starlette(routes=routes, exception_handlers=handlers)
+
+
+class _Json(Response):
+    media_type = "application/json"
 
 
 class _RestApi:
-    def __init__(
-        self,
-        api: Api,
-        timeout_s: float,
-        metrics: Metrics,
-        metrics_path: str | None,
-        max_body_bytes: int,
-    ) -> None:
+    """Endpoints."""
+
+    def __init__(self, api: Api, timeout_s: float, metrics: Metrics, bodies: BodyReader) -> None:
         self._api = api
         self._timeout_s = timeout_s
         self._metrics = metrics
-        self._metrics_path = metrics_path
-        self._max_body_bytes = max_body_bytes
-        self._bodies = BodyReader(max_body_bytes, _BODIES_AT_ONCE * max_body_bytes)
+        self._bodies = bodies
         # JSON that is read takes many times its size; one large body at a time bounds that.
         self._beside_loop = ThreadPoolExecutor(1, thread_name_prefix="rest-json")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one HTTP request."""
-        if scope["type"] != "http":
-            return
-        try:
-            body = await self._bodies.read(receive, Headers(scope=scope))
-        except ClientGoneError:
-            return
-        except ClientTooSlowError:
-            message = "The rest of the request did not arrive in time."
-            await send_answer(send, Answer(408, error_body(message), close=True))
-            return
-        except BodyTooLargeError:
-            message = f"The request body is longer than {self._max_body_bytes} bytes."
-            await refuse(receive, send, 413, message)
-            return
-        except ServingError as error:
-            await refuse(receive, send, HTTP_STATUSES[error.code], error.message)
-            return
-        try:
-            answer = await self._answer(scope, body, receive)
-        finally:
-            self._bodies.release(body)
-        await send_answer(send, answer)
+    async def metrics(self, request: Request) -> Response:
+        return PlainTextResponse(self._metrics.page())
 
-    async def _answer(self, scope: Scope, body: bytes, receive: Receive) -> Answer:
-        method = scope["method"]
-        path = scope["raw_path"].decode("latin-1")
-        query = scope["query_string"].decode("latin-1")
-        whole_path = f"{path}?{query}" if query else path
-        if method not in _METHODS:
-            return html_error(501)
-        if not _URI_PATH.fullmatch(path):
-            return html_error(400)
-        if path == self._metrics_path:
-            return self._metrics_page(whole_path)
-        if not _API_PATH.fullmatch(whole_path):
-            return html_error(404)
-        outcome = _Outcome()
-        try:
-            answer = await self._call(method, whole_path, body, receive, outcome)
-        except ServingError as error:
-            outcome.code = error.code
-            answer = Answer(HTTP_STATUSES[error.code], error_body(error.message))
-        except UnreadableVersionError:
-            outcome.code = grpc.StatusCode.INVALID_ARGUMENT
-            answer = Answer(400, b"")
-        except Exception:
-            _log.exception("%s %s failed", method, whole_path)
-            outcome.code = grpc.StatusCode.INTERNAL
-            answer = Answer(500, error_body("The server failed; its log has the reason."))
-        self._metrics.request_finished(
-            outcome.model_name,
-            outcome.action,
-            "REST",
-            outcome.code,
-            time.perf_counter() - outcome.started,
-        )
-        return answer
+    async def status(self, request: Request) -> Response:
+        with self._counted(request, "") as spec:
+            asked = GetModelStatusRequest(model_spec=spec)
+            return _Json(answers.status_body(self._api.get_model_status(asked)))
 
-    def _metrics_page(self, whole_path: str) -> Answer:
-        if whole_path == self._metrics_path:
-            return Answer(200, self._metrics.page().encode(), "text/plain")
-        message = f"Unexpected path: {whole_path}. Should be {self._metrics_path}"
-        return Answer(400, message.encode(), "text/plain")
+    async def metadata(self, request: Request) -> Response:
+        with self._counted(request, "") as spec:
+            asked = GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
+            return _Json(answers.metadata_body(self._api.get_model_metadata(asked)))
 
-    async def _call(
-        self, method: str, path: str, body: bytes, receive: Receive, outcome: _Outcome
-    ) -> Answer:
+    async def run(self, request: Request) -> Response:
         """Runs a call for as long as its time and its client last."""
-        target = read_target(method, path)
-        if target is None:
-            raise invalid_argument(f"Malformed request: {method} {path}")
-        outcome.model_name = target.model_name
-        if method == "GET":
-            return Answer(200, self._describe(target))
-        outcome.action = target.action
-        work = asyncio.ensure_future(self._run(target, body))
-        hung_up = asyncio.ensure_future(_disconnected(receive))
-        try:
-            done, _ = await asyncio.wait(
-                {work, hung_up}, timeout=self._timeout_s, return_when=asyncio.FIRST_COMPLETED
-            )
-            if work in done:
-                return Answer(200, work.result())
-            if hung_up in done:
-                raise ServingError(grpc.StatusCode.CANCELLED, "The client hung up.")
-            raise ServingError(
-                grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification"
-            )
-        finally:
-            work.cancel()
-            hung_up.cancel()
-
-    def _describe(self, target: Target) -> bytes:
-        if not target.model_name:
-            raise invalid_argument("Missing model name in request.")
-        if target.action == "metadata":
-            return answers.metadata_body(
-                self._api.get_model_metadata(
-                    GetModelMetadataRequest(
-                        model_spec=target.model_spec, metadata_field=["signature_def"]
+        action = request.path_params["action"]
+        if request.method != "POST" or action not in ("predict", "classify", "regress"):
+            raise HTTPException(404)
+        async with self._bodies.read(request) as body:
+            with self._counted(request, action) as spec:
+                work = asyncio.ensure_future(self._answer(action, spec, body))
+                hung_up = asyncio.ensure_future(_disconnected(request))
+                try:
+                    done, _ = await asyncio.wait(
+                        {work, hung_up}, timeout=self._timeout_s, return_when=FIRST_COMPLETED
                     )
-                )
-            )
-        return answers.status_body(
-            self._api.get_model_status(GetModelStatusRequest(model_spec=target.model_spec))
-        )
+                    if work in done:
+                        return _Json(work.result())
+                    if hung_up in done:
+                        raise ServingError(grpc.StatusCode.CANCELLED, "The client hung up")
+                    raise ServingError(
+                        grpc.StatusCode.DEADLINE_EXCEEDED,
+                        f"The model did not answer within {self._timeout_s:g} seconds",
+                    )
+                finally:
+                    work.cancel()
+                    hung_up.cancel()
 
-    async def _run(self, target: Target, body: bytes) -> bytes:
-        spec = target.model_spec
+    async def _answer(self, action: str, spec: ModelSpec, body: bytearray) -> bytes:
         size = len(body)
-        if target.action == "classify":
-            classified = await self._api.classify(
-                await self._beside(
-                    size, lambda: read_example_request(body, spec, ClassificationRequest)
-                )
-            )
-            return answers.classify_body(classified.result)
-        if target.action == "regress":
-            regressed = await self._api.regress(
-                await self._beside(
-                    size, lambda: read_example_request(body, spec, RegressionRequest)
-                )
-            )
-            return answers.regress_body(regressed.result)
-        request, form = await self._beside(
-            size,
-            lambda: read_predict_request(
-                body, spec, lambda named: self._api.signature_def(named).inputs
-            ),
-        )
-        response = await self._api.predict(request)
-        return await self._beside(
-            response.ByteSize(), lambda: answers.predict_body(response.outputs, form)
-        )
+        if action == "classify":
+            classify = classification_pb2.ClassificationRequest(model_spec=spec)
+            await self._beside(size, requests.fill_examples, classify, body)
+            return answers.classify_body((await self._api.classify(classify)).result)
+        if action == "regress":
+            regress = regression_pb2.RegressionRequest(model_spec=spec)
+            await self._beside(size, requests.fill_examples, regress, body)
+            return answers.regress_body((await self._api.regress(regress)).result)
+        predict = predict_pb2.PredictRequest(model_spec=spec)
+        signature_of = self._api.signature_def
+        by_rows = await self._beside(size, requests.fill_tensors, predict, body, signature_of)
+        answer = await self._api.predict(predict)
+        return await self._beside(answer.ByteSize(), answers.predict_body, answer.outputs, by_rows)
 
-    async def _beside(self, size: int, work: Callable[[], _T]) -> _T:
+    async def _beside(self, size: int, work: Callable[..., _T], *arguments: Any) -> _T:
         """Runs work on `size` bytes, in a thread where they are many."""
+        if size <= _LARGE_BYTES:
+            return work(*arguments)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._beside_loop, work, *arguments)
+
+    @contextmanager
+    def _counted(self, request: Request, action: str) -> Iterator[ModelSpec]:
+        """Tells what model a path names, and counts the call when it has ended."""
+        started = time.perf_counter()
+        code = grpc.StatusCode.INTERNAL
         try:
-            if size <= _LARGE_BYTES:
-                return work()
-            return await asyncio.get_running_loop().run_in_executor(self._beside_loop, work)
-        except RecursionError as error:
-            raise invalid_argument(
-                "JSON Parse error: Lists or objects are nested too deep."
-            ) from error
+            yield _model_spec(request)
+            code = grpc.StatusCode.OK
+        except ServingError as error:
+            code = error.code
+            raise
+        finally:
+            name, seconds = request.path_params["model"], time.perf_counter() - started
+            self._metrics.request_finished(name, action, "REST", code, seconds)
 
 
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
+def _model_spec(request: Request) -> ModelSpec:
+    path = request.path_params
+    spec = ModelSpec(name=path["model"], version_label=path.get("label"))
+    if "version" in path:
+        try:
+            spec.version.value = int(path["version"])
+        except (ValueError, OverflowError) as error:
+            raise invalid_argument(f"Not a version: {requests.shown(path['version'])}") from error
+    return spec
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+async def _error(request: Request, error: Exception) -> Response:
+    status, message, headers = 500, "The server failed; its log has the reason", None
+    if isinstance(error, ServingError):
+        status, message = _HTTP_STATUSES.get(error.code.name, 500), error.message
+    elif isinstance(error, HTTPException):
+        status, message, headers = error.status_code, error.detail, error.headers
+        if status in (404, 405):
+            # To TensorFlow Serving, whatever it does not know below /v1/ is malformed.
+            status = 400 if request.url.path.startswith("/v1/") else 404
+            path = requests.shown(request.url.path)
+            message = f"Malformed request: {request.method} {path}. There are {_ROUTES}"
+    return _Json(json.dumps({"error": message}), status, headers)
