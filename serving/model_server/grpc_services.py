@@ -96,7 +96,7 @@ Context: TypeAlias = grpc.aio.ServicerContext
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """`tensorflow.serving.PredictionService`; each method does what its namesake in `Api` does."""
+    """`tensorflow.serving.PredictionService`; each method is the one of that name in `Handlers`."""
 
     def __init__(self, handlers: Handlers, metrics: Metrics) -> None:
         self._handlers = handlers

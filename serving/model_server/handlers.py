@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
@@ -41,38 +41,6 @@ from serving.model_server.inference.predict import predict_call, predict_respons
 from serving.model_server.metrics import Metrics
 from serving.model_server.models.core import ServerCore
 from serving.model_server.models.servable import Call, Servable, answered_by, signature_name
-
-
-class Api(Protocol):
-    """The calls of PredictionService, and GetModelStatus of ModelService.
-
-    Every method raises `ServingError` where the call is refused.
-    """
-
-    async def predict(self, request: PredictRequest) -> PredictResponse:
-        """Runs a signature on tensors."""
-        ...
-
-    async def classify(self, request: ClassificationRequest) -> ClassificationResponse:
-        """Runs a signature that gives classes and scores on examples."""
-        ...
-
-    async def regress(self, request: RegressionRequest) -> RegressionResponse:
-        """Runs a signature that gives one number for each example."""
-        ...
-
-    def get_model_metadata(self, request: GetModelMetadataRequest) -> GetModelMetadataResponse:
-        """Describes the signatures of a version."""
-        ...
-
-    def get_model_status(self, request: GetModelStatusRequest) -> GetModelStatusResponse:
-        """Tells the state of a model's versions."""
-        ...
-
-    def signature_def(self, model_spec: ModelSpec) -> SignatureDef:
-        """Returns the signature that `model_spec` names, `serving_default` where it names none."""
-        ...
-
 
 _SIGNATURE_DEF = "signature_def"
 

@@ -23,7 +23,7 @@ from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from serving.model_server.errors import ServingError, invalid_argument
-from serving.model_server.handlers import Api
+from serving.model_server.handlers import Handlers
 from serving.model_server.metrics import Metrics
 from serving.model_server.rest import json_answers as answers
 from serving.model_server.rest import json_requests as requests
@@ -51,18 +51,23 @@ _LARGE_BYTES = 128 * 1024
 
 
 def create_app(
-    api: Api, *, timeout_s: float, metrics: Metrics, metrics_path: str | None, max_body_bytes: int
+    handlers: Handlers,
+    *,
+    timeout_s: float,
+    metrics: Metrics,
+    metrics_path: str | None,
+    max_body_bytes: int,
 ) -> Starlette:
     """Makes the application.
 
     Args:
-        api: what answers.
+        handlers: what answers.
         timeout_s: longest call; beyond it the answer is 504.
         metrics: where calls are counted.
         metrics_path: where Prometheus may ask; None where it may not.
         max_body_bytes: longest request body; beyond it the answer is 413.
     """
-    rest = _RestApi(api, timeout_s, metrics, BodyReader(max_body_bytes))
+    rest = _RestApi(handlers, timeout_s, metrics, BodyReader(max_body_bytes))
     routes = []
     for version in ("", "/versions/{version}", "/labels/{label}"):
         model = f"/v1/models/{{model}}{version}"
@@ -73,8 +78,8 @@ def create_app(
         ]
     if metrics_path is not None:
         routes.append(Route(f"/{metrics_path.lstrip('/')}", rest.metrics))
-    handlers = dict.fromkeys((ServingError, HTTPException, Exception), _error)
-    return Starlette(routes=routes, exception_handlers=handlers)
+    on_error = dict.fromkeys((ServingError, HTTPException, Exception), _error)
+    return Starlette(routes=routes, exception_handlers=on_error)
 
 
 class _Json(Response):
@@ -84,8 +89,10 @@ class _Json(Response):
 class _RestApi:
     """Endpoints."""
 
-    def __init__(self, api: Api, timeout_s: float, metrics: Metrics, bodies: BodyReader) -> None:
-        self._api = api
+    def __init__(
+        self, handlers: Handlers, timeout_s: float, metrics: Metrics, bodies: BodyReader
+    ) -> None:
+        self._handlers = handlers
         self._timeout_s = timeout_s
         self._metrics = metrics
         self._bodies = bodies
@@ -98,12 +105,12 @@ class _RestApi:
     async def status(self, request: Request) -> Response:
         with self._counted(request, "") as spec:
             asked = GetModelStatusRequest(model_spec=spec)
-            return _Json(answers.status_body(self._api.get_model_status(asked)))
+            return _Json(answers.status_body(self._handlers.get_model_status(asked)))
 
     async def metadata(self, request: Request) -> Response:
         with self._counted(request, "") as spec:
             asked = GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
-            return _Json(answers.metadata_body(self._api.get_model_metadata(asked)))
+            return _Json(answers.metadata_body(self._handlers.get_model_metadata(asked)))
 
     async def run(self, request: Request) -> Response:
         """Runs a call for as long as its time and its client last."""
@@ -135,15 +142,15 @@ class _RestApi:
         if action == "classify":
             classify = classification_pb2.ClassificationRequest(model_spec=spec)
             await self._beside(size, requests.fill_examples, classify, body)
-            return answers.classify_body((await self._api.classify(classify)).result)
+            return answers.classify_body((await self._handlers.classify(classify)).result)
         if action == "regress":
             regress = regression_pb2.RegressionRequest(model_spec=spec)
             await self._beside(size, requests.fill_examples, regress, body)
-            return answers.regress_body((await self._api.regress(regress)).result)
+            return answers.regress_body((await self._handlers.regress(regress)).result)
         predict = predict_pb2.PredictRequest(model_spec=spec)
-        signature_of = self._api.signature_def
+        signature_of = self._handlers.signature_def
         by_rows = await self._beside(size, requests.fill_tensors, predict, body, signature_of)
-        answer = await self._api.predict(predict)
+        answer = await self._handlers.predict(predict)
         return await self._beside(answer.ByteSize(), answers.predict_body, answer.outputs, by_rows)
 
     async def _beside(self, size: int, work: Callable[..., _T], *arguments: Any) -> _T:
