@@ -1,7 +1,5 @@
 """Report: says in one page what a run came to and why, whether the model was pushed or refused."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os
