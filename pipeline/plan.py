@@ -104,7 +104,7 @@ def make_plan(config: Config, dataset: Dataset) -> Plan:
         UserError: the configuration asks for a fold, a schema, a slice or a file of weights that
             is not there.
     """
-    check_slices(config.evaluator, dataset.path / SCHEMA_FILE)
+    check_slices(config.evaluator.slices, dataset.path / SCHEMA_FILE)
     schema_file = None if config.data.infer_schema else _schema_file(config, dataset)
     transform_code, trainer_code = _hash_code(_TRANSFORM_CODE), _hash_code(_TRAINER_CODE)
     recipe = _hash(

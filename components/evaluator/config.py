@@ -18,8 +18,8 @@ from components.evaluator.metrics import (
     SLICE_ACCURACY,
     TOP_5_ACCURACY,
 )
+from components.evaluator.settings import EvaluatorConfig
 from components.evaluator.slice_accuracy import NO_THRESHOLD, SliceAccuracy
-from pipeline.config.config import EvaluatorConfig
 from trainer.export.signatures import EVAL_SIGNATURE
 from trainer.preprocessing.features import BREED_KEY, LABEL_KEY
 

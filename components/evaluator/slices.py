@@ -6,7 +6,7 @@ A slice is a part of the eval split whose accuracy is measured, and bounded, by 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,7 +19,6 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from foundation.errors import UserError
 from ingestion.catalogue import readable_breed
 from ingestion.records import FILENAME_KEY, HEIGHT_KEY, IMAGE_KEY, TEXT_KEY, WIDTH_KEY
-from pipeline.config.config import EvaluatorConfig
 
 PICTURE_SIZE = "picture_size"
 """`small` where the shorter side has less than 128 pixels, `medium` below 256, else `large`."""
@@ -86,11 +85,11 @@ DERIVED: Mapping[str, Callable[[Features], str]] = {
 """Features that are worked out of a picture's record, by name."""
 
 
-def check_slices(bounds: EvaluatorConfig, schema_file: Path) -> None:
+def check_slices(slices: Sequence[str], schema_file: Path) -> None:
     """Holds the names in `evaluator.slices` against the features that there are.
 
     Args:
-        bounds: names the features.
+        slices: names of features.
         schema_file: the schema that the converter wrote. Records of other origin may have none,
             and what features they have is then not known yet.
 
@@ -98,7 +97,7 @@ def check_slices(bounds: EvaluatorConfig, schema_file: Path) -> None:
         UserError: a name is neither a feature of the records nor derived from them, or the schema
             cannot be read.
     """
-    if not bounds.slices or not schema_file.is_file():
+    if not slices or not schema_file.is_file():
         return
     try:
         schema = text_format.Parse(schema_file.read_text(encoding="utf-8"), schema_pb2.Schema())
@@ -107,7 +106,7 @@ def check_slices(bounds: EvaluatorConfig, schema_file: Path) -> None:
             f"The schema {schema_file} is damaged: {error}. Convert the pictures again."
         ) from None
     known = [*DERIVED, *(each.name for each in schema.feature if each.name != IMAGE_KEY)]
-    if unknown := [name for name in bounds.slices if name not in known]:
+    if unknown := [name for name in slices if name not in known]:
         raise UserError(
             f"evaluator.slices: there is no feature {', '.join(unknown)} in the records. "
             f"There are {', '.join(known)}."

@@ -16,7 +16,7 @@ from tfx.utils import path_utils, proto_utils
 
 from components.evaluator.component import EvaluatorExecutor
 from components.evaluator.config import eval_config
-from pipeline.config.config import EvaluatorConfig
+from components.evaluator.settings import EvaluatorConfig
 from trainer.export.signatures import EVAL_SIGNATURE
 
 BREEDS = ("Basenji", "Borzoi", "Husky", "Pug", "Saluki", "Whippet", "Xolo")

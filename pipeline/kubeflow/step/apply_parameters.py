@@ -14,10 +14,10 @@ from tfx.proto import pusher_pb2
 from tfx.utils import proto_utils
 
 from components.evaluator.config import eval_config
+from components.evaluator.settings import EvaluatorConfig
 from foundation.errors import UserError
 from foundation.settings import mistakes_in_words
 from ingestion.dataset import SCHEMA_FILE
-from pipeline.config.config import EvaluatorConfig
 from pipeline.kubeflow.parameters import (
     BOUND_PARAMETERS,
     BOUNDS,
