@@ -6,12 +6,14 @@ Shares lie between 0 and 1. Intervals are of 95 %. What a run does not have is N
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from components.evaluator.results.values import Answer, Bound, Evaluation
+from trainer.training.history import Epoch
 
 
 @dataclass(frozen=True)
@@ -65,19 +67,6 @@ class Gallery:
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """A row of the training's history; what was not measured is None."""
-
-    epoch: int
-    loss: float | None
-    accuracy: float | None
-    eval_loss: float | None
-    eval_accuracy: float | None
-    learning_rate: float | None
-    seconds: float | None
-
-
-@dataclass(frozen=True)
 class ModelPicture:
     """A picture that the training left, such as its first-layer filters."""
 
@@ -96,6 +85,12 @@ class Training:
     num_parameters: int | None
     epochs: tuple[Epoch, ...]
     pictures: tuple[ModelPicture, ...]
+
+    @property
+    def epoch_seconds(self) -> tuple[float, ...]:
+        """How long each epoch took."""
+        ends = [0.0, *(epoch.elapsed_s for epoch in self.epochs)]
+        return tuple(end - start for start, end in itertools.pairwise(ends))
 
 
 @dataclass(frozen=True)
@@ -225,7 +220,20 @@ def facts_json(facts: ReportFacts) -> str:
         "training": {
             "network": facts.training.network,
             "num_parameters": facts.training.num_parameters,
-            "epochs": [dataclasses.asdict(each) for each in facts.training.epochs],
+            "epochs": [
+                {
+                    "epoch": epoch.epoch,
+                    "loss": epoch.loss,
+                    "accuracy": epoch.accuracy,
+                    "eval_loss": epoch.val_loss,
+                    "eval_accuracy": epoch.val_accuracy,
+                    "learning_rate": epoch.learning_rate,
+                    "seconds": seconds,
+                }
+                for epoch, seconds in zip(
+                    facts.training.epochs, facts.training.epoch_seconds, strict=True
+                )
+            ],
         },
         "data": dataclasses.asdict(facts.data),
         "provenance": {

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import itertools
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.report.facts import Epoch, ModelPicture, Training
-from trainer.training.history import HISTORY_FILE
+from components.report.facts import ModelPicture, Training
+from trainer.training.history import HISTORY_FILE, Epoch, read_history
 
 _PICTURES = (
     (
@@ -48,37 +46,16 @@ def read_training(model_run: Path, about: Mapping[str, Any]) -> Training:
     return Training(
         network=str(trainer.get("network", {}).get("name", "unknown")),
         num_parameters=about.get("parameters"),
-        epochs=tuple(_epochs(model_run / HISTORY_FILE)),
+        epochs=_epochs(model_run),
         pictures=tuple(_pictures(model_run / "pictures")),
     )
 
 
-def _epochs(path: Path) -> Iterator[Epoch]:
-    if not path.is_file():
-        logging.warning("Report: no training curve, because %s is missing.", path)
-        return
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    for before, row in zip(itertools.chain([None], rows), rows, strict=False):
-        elapsed_s = _number(row, "elapsed_s")
-        before_s = _number(before, "elapsed_s") if before is not None else 0.0
-        yield Epoch(
-            epoch=int(row["epoch"]),
-            loss=_number(row, "loss"),
-            accuracy=_number(row, "accuracy"),
-            eval_loss=_number(row, "val_loss"),
-            eval_accuracy=_number(row, "val_accuracy"),
-            learning_rate=_number(row, "learning_rate"),
-            seconds=elapsed_s - before_s
-            if elapsed_s is not None and before_s is not None
-            else None,
-        )
-
-
-def _number(row: Mapping[str, str], name: str) -> float | None:
-    """Reads a value; training leaves empty what it did not measure in that epoch."""
-    text = row.get(name)
-    return float(text) if text else None
+def _epochs(model_run: Path) -> tuple[Epoch, ...]:
+    if not (model_run / HISTORY_FILE).is_file():
+        logging.warning("Report: no training curve, as %s is missing.", model_run / HISTORY_FILE)
+        return ()
+    return read_history(model_run)
 
 
 def _pictures(folder: Path) -> Iterator[ModelPicture]:

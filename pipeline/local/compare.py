@@ -14,7 +14,7 @@ from foundation.errors import RunFailedError, UserError
 from pipeline.config.config import Config
 from pipeline.config.load import load_config
 from pipeline.local.run_pipeline import run
-from trainer.training.history import Epoch, read_history
+from trainer.training.history import CurvePoint, eval_curve, read_history
 
 _BETWEEN_SETTINGS = re.compile(r"\s+(?=[A-Za-z_][\w.]*=)")
 _AS_CONFIGURED = "as configured"
@@ -115,18 +115,15 @@ class Trained:
     """Share of eval pictures whose breed is among the five most probable."""
     loss: float
     """Mean cross-entropy over the eval split, in nats."""
-    history: tuple[Epoch, ...]
-    """The training curve."""
+    curve: tuple[CurvePoint, ...]
+    """The eval accuracy over the training, at least one point."""
+    training_s: float
+    """Seconds of training."""
 
     @property
-    def best(self) -> Epoch:
-        """The first epoch of the highest eval accuracy."""
-        return max(self.history, key=lambda epoch: epoch.val_accuracy)
-
-    @property
-    def training_s(self) -> float:
-        """Seconds of training."""
-        return self.history[-1].elapsed_s
+    def best(self) -> CurvePoint:
+        """The first point of the highest accuracy."""
+        return max(self.curve, key=lambda point: point.accuracy)
 
 
 @dataclass(frozen=True)
@@ -180,10 +177,18 @@ def _train(variant: Variant, console: Console) -> Result:
     except RunFailedError as error:
         console.print(f"[bold red]Failed:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         return Failed(variant.label, f"{error.node_id}: {error.reason}")
+    history = read_history(outcome.training_logs)
+    curve = eval_curve(history)
+    if not curve:
+        raise UserError(
+            f"{variant.label}: no epoch was measured on the eval split, so there is no curve to "
+            "compare. Train longer, or lower trainer.eval_every_epochs."
+        )
     return Trained(
         label=variant.label,
         accuracy=outcome.accuracy,
         top_5_accuracy=outcome.top_5_accuracy,
         loss=outcome.loss,
-        history=read_history(outcome.training_logs),
+        curve=curve,
+        training_s=history[-1].elapsed_s,
     )

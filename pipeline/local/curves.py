@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from trainer.training.history import Epoch
+from trainer.training.history import CurvePoint
 
 # Okabe and Ito's colours, which the colour-blind can tell apart (https://jfly.uni-koeln.de/color),
 # without the yellow, which is hard to see on white.
@@ -33,7 +33,7 @@ class _End(NamedTuple):
     colour: str
 
 
-def draw_curves(curves: Mapping[str, Sequence[Epoch]], title: str, path: Path) -> None:
+def draw_curves(curves: Mapping[str, Sequence[CurvePoint]], title: str, path: Path) -> None:
     """Draws every curve twice: over the steps, which compares what is learned, and over time.
 
     Args:
@@ -54,9 +54,9 @@ def draw_curves(curves: Mapping[str, Sequence[Epoch]], title: str, path: Path) -
     step_ends: list[_End] = []
     time_ends: list[_End] = []
     for (label, curve), (colour, style) in zip(curves.items(), looks, strict=False):
-        accuracy = [epoch.val_accuracy for epoch in curve]
-        steps = [epoch.step for epoch in curve]
-        elapsed = [epoch.elapsed_s / unit_s for epoch in curve]
+        accuracy = [point.accuracy for point in curve]
+        steps = [point.step for point in curve]
+        elapsed = [point.elapsed_s / unit_s for point in curve]
         marker = "." if len(curve) <= _FEW_EPOCHS else ""
         handles += over_steps.plot(steps, accuracy, style, color=colour, marker=marker)
         over_time.plot(elapsed, accuracy, style, color=colour, marker=marker)

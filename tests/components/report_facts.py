@@ -28,7 +28,6 @@ from components.report.facts import (
     Data,
     Drift,
     DriftTable,
-    Epoch,
     Gallery,
     Histogram,
     ModelPicture,
@@ -40,6 +39,7 @@ from components.report.facts import (
     Verdict,
 )
 from ingestion.toy_dogs.sample import BREEDS, _picture
+from trainer.training.history import Epoch
 
 HOSTILE_NAMES = (
     "<script>document.title='taken'</script>",
@@ -240,10 +240,11 @@ def _training(rng: np.random.Generator) -> Training:
             epoch=epoch,
             loss=4.5 * 0.85**epoch + 0.2,
             accuracy=1 - 0.9 * 0.87**epoch,
-            eval_loss=4.5 * 0.88**epoch + 0.6 + float(rng.normal(0, 0.03)),
-            eval_accuracy=(1 - 0.9 * 0.89**epoch) * 0.85 if epoch % 2 == 0 else None,
+            val_loss=4.5 * 0.88**epoch + 0.6 + float(rng.normal(0, 0.03)),
+            val_accuracy=(1 - 0.9 * 0.89**epoch) * 0.85 if epoch % 2 == 0 else None,
             learning_rate=0.005 * (0.5 + 0.5 * np.cos(np.pi * epoch / 16)),
-            seconds=1.2,
+            elapsed_s=1.2 * epoch,
+            step=75 * epoch,
         )
         for epoch in range(1, 17)
     ]

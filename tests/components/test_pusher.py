@@ -19,6 +19,7 @@ from tests.components.known_answers import BREEDS, evaluate_known
 from trainer.export.model_card import HOW_GOOD, UNTIL_PUSHED, ModelFacts, model_card
 from trainer.preprocessing.image import TransformConfig
 from trainer.training.config import TrainerConfig
+from trainer.training.history import Epoch
 from trainer.training.input import Split
 
 _MODEL_BYTES = 600_000
@@ -28,9 +29,7 @@ _FACTS = ModelFacts(
     transform=TransformConfig(),
     train_split=Split((), (1,)),
     eval_split=Split((), (1,)),
-    history=[
-        {"epoch": "1", "loss": "1", "accuracy": "0.1", "val_loss": "2", "val_accuracy": "0.2"}
-    ],
+    history=[Epoch(1, 10, 3.5, 1.0, 0.1, 2.0, 0.2, 0.1)],
     parameters=1,
     data="data",
     recipe="recipe",

@@ -24,14 +24,14 @@ from pipeline.local.curves import draw_curves
 from pipeline.local.observer import NodeStatus
 from pipeline.local.run_pipeline import run
 from tests.pipeline.conftest import tiny_settings
-from trainer.training.history import Epoch, read_history
+from trainer.training.history import CurvePoint, Epoch, eval_curve, read_history
 
 _HEADER = "epoch,step,elapsed_s,loss,accuracy,val_loss,val_accuracy,learning_rate\n"
 
 
-def _curve(*accuracies: float, epoch_s: float = 10.0) -> tuple[Epoch, ...]:
+def _curve(*accuracies: float, epoch_s: float = 10.0) -> tuple[CurvePoint, ...]:
     return tuple(
-        Epoch(number, number * 7, number * epoch_s, 1.0, 0.5, 1.5, accuracy, 0.1)
+        CurvePoint(number * 7, number * epoch_s, accuracy)
         for number, accuracy in enumerate(accuracies, start=1)
     )
 
@@ -119,27 +119,23 @@ def test_picture_of_an_unknown_kind_is_refused(
 
 
 def test_history_is_read_row_by_row(tmp_path: Path) -> None:
-    rows = "1,4,2.5,1.7,0.2,1.8,0.1,0.003\n2,8,2.9,1.5,0.3,1.6,0.2,0.001\n"
-    (tmp_path / "history.csv").write_text(_HEADER + rows)
-
-    assert read_history(tmp_path) == (
-        Epoch(1, 4, 2.5, 1.7, 0.2, 1.8, 0.1, 0.003),
-        Epoch(2, 8, 2.9, 1.5, 0.3, 1.6, 0.2, 0.001),
-    )
-
-
-def test_epoch_that_was_not_measured_is_no_point_of_the_curve(tmp_path: Path) -> None:
     rows = "1,4,2.5,1.7,0.2,,,0.003\n2,8,2.9,1.5,0.3,1.6,0.2,0.001\n"
     (tmp_path / "history.csv").write_text(_HEADER + rows)
 
-    assert [epoch.epoch for epoch in read_history(tmp_path)] == [2]
+    history = read_history(tmp_path)
+
+    assert history == (
+        Epoch(1, 4, 2.5, 1.7, 0.2, None, None, 0.003),
+        Epoch(2, 8, 2.9, 1.5, 0.3, 1.6, 0.2, 0.001),
+    )
+    assert eval_curve(history) == (CurvePoint(8, 2.9, 0.2),)
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         (None, "has no history.csv.*--fresh"),
-        (_HEADER, "has no measured epoch in it"),
+        (_HEADER, "has no epoch in it"),
         ("epoch,step\n1,4\n", "is damaged"),
         (_HEADER + "1,4,2.5,much,0.2,1.8,0.1,0.003\n", "is damaged .*much"),
         (_HEADER + "1,4,2.5\n", "is damaged"),
@@ -204,7 +200,9 @@ def _svg(folder: Path) -> str:
 
 def test_table_has_final_and_best_accuracy_and_says_what_failed() -> None:
     console = Console(file=io.StringIO(), width=120)
-    trained = Trained("trainer.augment.train_px=[48,64]", 0.3, 0.8, 1.2, _curve(0.1, 0.4, 0.3, 0.4))
+    trained = Trained(
+        "trainer.augment.train_px=[48,64]", 0.3, 0.8, 1.2, _curve(0.1, 0.4, 0.3, 0.4), 40.0
+    )
 
     report_comparison([trained, Failed("bad", "Trainer: nan")], Path("out/here.png"), console)
 
@@ -294,8 +292,8 @@ def test_figures_are_those_of_the_same_run_alone_which_reuses_it(
     history = read_history(alone.outcome.training_logs)
     assert len(history) == 2
     assert history[-1].val_accuracy == pytest.approx(alone.outcome.accuracy, abs=1e-6)
-    best = max(history, key=lambda epoch: (epoch.val_accuracy, -epoch.epoch))
-    assert (float(sgd["best_accuracy"]), int(sgd["best_step"])) == (best.val_accuracy, best.step)
+    best = max(eval_curve(history), key=lambda point: (point.accuracy, -point.step))
+    assert (float(sgd["best_accuracy"]), int(sgd["best_step"])) == (best.accuracy, best.step)
     assert float(sgd["training_s"]) == history[-1].elapsed_s
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from trainer.preprocessing.features import BREED_KEY, IMAGE_KEY, LABEL_KEY, tran
 from trainer.preprocessing.image import TransformConfig
 from trainer.preprocessing.transform import load_stored, preprocessing_fn
 from trainer.training.config import TrainerConfig
+from trainer.training.history import Epoch
 from trainer.training.input import Split
 
 BREEDS = ("Chow", "Dhole", "Pug, black", "Whippet")
@@ -139,16 +141,14 @@ def _export(
 ) -> None:
     for name, counts in (("train", [9, 9, 0, 9]), ("eval", [1, 1, 1, 2])):
         write_examples(folder / f"{name}.gz", counts=counts, size_px=32, seed=1)
-    measured = {
-        "epoch": "7", "loss": "1.5", "accuracy": "0.25", "val_loss": "1.25", "val_accuracy": "0.75"
-    }  # fmt: skip
+    measured = Epoch(7, 70, 3.5, 1.5, 0.25, 1.25, 0.75, 0.1)
     facts = ModelFacts(
         breeds=BREEDS,
         config=config,
         transform=TransformConfig(),
         train_split=Split.find([str(folder / "train.gz")]),
         eval_split=Split.find([str(folder / "eval.gz")]),
-        history=[{**measured, "val_loss": "", "val_accuracy": ""}, measured],
+        history=[dataclasses.replace(measured, val_loss=None, val_accuracy=None), measured],
         parameters=network.count_params(),
         data="data-fingerprint",
         recipe="recipe-fingerprint",

@@ -21,7 +21,7 @@ import tensorflow as tf
 from tests.trainer.examples import write_examples
 from trainer.training.config import TrainerConfig
 from trainer.training.devices import build_strategy
-from trainer.training.history import HISTORY_FILE, steps_done
+from trainer.training.history import HISTORY_FILE, read_history
 from trainer.training.input import Split, eval_batches
 from trainer.training.train import train
 
@@ -135,7 +135,7 @@ def test_killed_training_goes_on_where_it_was(
     rows = _history(tmp_path)
     assert [row["epoch"] for row in rows] == list(range(1, 13))
     assert rows[0] == kept
-    assert steps_done(tmp_path / "logs") == 12 * _STEPS_PER_EPOCH
+    assert read_history(tmp_path / "logs")[-1].step == 12 * _STEPS_PER_EPOCH
 
 
 @pytest.mark.slow

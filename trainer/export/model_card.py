@@ -6,7 +6,7 @@ After Mitchell et al., "Model Cards for Model Reporting" (https://arxiv.org/abs/
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -18,6 +18,7 @@ import yaml
 from ingestion.picture import MAX_MEGAPIXELS
 from trainer.preprocessing.image import TransformConfig
 from trainer.training.config import TrainerConfig
+from trainer.training.history import Epoch
 from trainer.training.input import Split
 
 HOW_GOOD = "## How good it is"
@@ -88,8 +89,8 @@ class ModelFacts:
     """What it learned from."""
     eval_split: Split
     """What it was measured on."""
-    history: Sequence[Mapping[str, str]]
-    """Rows of `history.csv`; a value that was not measured is empty."""
+    history: Sequence[Epoch]
+    """What every epoch came to, at least one."""
     parameters: int
     """Numbers that were learned or are kept with the network."""
     data: str
@@ -162,22 +163,24 @@ def model_card(facts: ModelFacts) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _figures(history: Sequence[Mapping[str, str]]) -> list[str]:
-    measured = [row for row in history if row["val_loss"]]
+def _figures(history: Sequence[Epoch]) -> list[str]:
     rows = [("Last epoch", history[-1])]
+    measured = [(epoch.val_loss, epoch) for epoch in history if epoch.val_loss is not None]
     if measured:
-        best = min(measured, key=lambda row: float(row["val_loss"]))
+        _, best = min(measured, key=lambda pair: pair[0])
         rows.append(("Epoch of the lowest eval loss", best))
-    names = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
     return markdown_table(
         ("", "Epoch", "Train loss", "Train accuracy", "Eval loss", "Eval accuracy"),
         [
             (
                 title,
-                row[names[0]],
-                *(f"{float(row[name]):.4f}" if row[name] else "" for name in names[1:]),
+                str(epoch.epoch),
+                *(
+                    "" if value is None else f"{value:.4f}"
+                    for value in (epoch.loss, epoch.accuracy, epoch.val_loss, epoch.val_accuracy)
+                ),
             )
-            for title, row in rows
+            for title, epoch in rows
         ],
     )
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from foundation.errors import UserError
 
@@ -30,31 +33,35 @@ class Epoch:
     """Mean loss over the train split."""
     accuracy: float
     """Accuracy over the train split."""
-    val_loss: float
-    """Loss over the eval split."""
-    val_accuracy: float
-    """Accuracy over the eval split."""
+    val_loss: float | None
+    """Loss over the eval split; None after an epoch that was not measured on it, of which there are
+    some where `trainer.eval_every_epochs` says so."""
+    val_accuracy: float | None
+    """Accuracy over the eval split; None as above."""
     learning_rate: float
     """Learning rate of the last step."""
 
 
+COLUMNS = tuple(field.name for field in dataclasses.fields(Epoch))
+"""The file's header: the names in `Epoch`. What was not measured is an empty cell."""
+
+
 def read_history(training_logs: Path) -> tuple[Epoch, ...]:
-    """Reads the curve of one training.
+    """Reads what every epoch of one training came to.
 
     Args:
         training_logs: Trainer's folder of training curves.
 
     Returns:
-        One row for each epoch that was measured on the eval split, at least one.
+        One row for each epoch, at least one.
 
     Raises:
-        UserError: there is no curve, or it cannot be read.
+        UserError: there is no such file, or it cannot be read.
     """
     path = training_logs / HISTORY_FILE
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            # Not every epoch is measured, where trainer.eval_every_epochs says so.
-            history = tuple(_epoch(row) for row in csv.DictReader(file) if row["val_loss"] != "")
+            history = tuple(map(_epoch, csv.DictReader(file)))
     except FileNotFoundError:
         raise UserError(
             f"{training_logs} has no {HISTORY_FILE}: it was removed, or an older version of "
@@ -65,7 +72,7 @@ def read_history(training_logs: Path) -> tuple[Epoch, ...]:
             f"{path} is damaged ({type(error).__name__}: {error}). Train anew with --fresh."
         ) from error
     if not history:
-        raise UserError(f"{path} has no measured epoch in it. Train anew with --fresh.")
+        raise UserError(f"{path} has no epoch in it. Train anew with --fresh.")
     return history
 
 
@@ -76,25 +83,31 @@ def _epoch(row: dict[str, str]) -> Epoch:
         elapsed_s=float(row["elapsed_s"]),
         loss=float(row["loss"]),
         accuracy=float(row["accuracy"]),
-        val_loss=float(row["val_loss"]),
-        val_accuracy=float(row["val_accuracy"]),
+        val_loss=_measured(row["val_loss"]),
+        val_accuracy=_measured(row["val_accuracy"]),
         learning_rate=float(row["learning_rate"]),
     )
 
 
-COLUMNS = (
-    "epoch", "step", "elapsed_s", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate",
-)  # fmt: skip
-"""Its header: epochs and steps done, seconds of training, cross-entropies in nats, accuracies as
-shares over the train and eval split, and the learning rate of the last step."""
+def _measured(cell: str) -> float | None:
+    return None if cell == "" else float(cell)
 
 
-def steps_done(directory: Path) -> int:
-    """Returns the step after which training ended, from the history in `directory`."""
-    return max(int(row["step"]) for row in history_rows(directory))
+class CurvePoint(NamedTuple):
+    """A point of a training curve: an epoch after which the eval split was measured."""
+
+    step: int
+    """Training steps done."""
+    elapsed_s: float
+    """Seconds of training so far."""
+    accuracy: float
+    """Accuracy over the eval split, a share."""
 
 
-def history_rows(directory: Path) -> list[dict[str, str]]:
-    """Reads the rows of the history in `directory`; a value that was not measured is empty."""
-    with (directory / HISTORY_FILE).open(newline="") as file:
-        return list(csv.DictReader(file))
+def eval_curve(history: Sequence[Epoch]) -> tuple[CurvePoint, ...]:
+    """Returns the eval accuracy over the training, without the epochs that were not measured."""
+    return tuple(
+        CurvePoint(epoch.step, epoch.elapsed_s, epoch.val_accuracy)
+        for epoch in history
+        if epoch.val_accuracy is not None
+    )

@@ -19,7 +19,7 @@ from trainer.preprocessing.breeds import breeds_of_schema
 from trainer.preprocessing.image import TransformConfig
 from trainer.training.config import TrainerConfig
 from trainer.training.devices import split_processor
-from trainer.training.history import history_rows, steps_done
+from trainer.training.history import read_history
 from trainer.training.input import Split, eval_batches
 from trainer.training.train import train
 from trainer.tuning.values import apply_hyperparameters
@@ -66,6 +66,7 @@ def run_fn(fn_args: FnArgs) -> None:
             DrawEvolution(network, picture, config.pictures, logs_dir, frames_dir, first_step)
         ],
     )
+    history = read_history(logs_dir)
     write_pictures(
         network,
         evaluation,
@@ -73,7 +74,7 @@ def run_fn(fn_args: FnArgs) -> None:
         frames_dir,
         out_dir=logs_dir / "pictures",
         log_dir=logs_dir,
-        step=steps_done(logs_dir),
+        step=history[-1].step,
         config=config.pictures,
     )
 
@@ -83,7 +84,7 @@ def run_fn(fn_args: FnArgs) -> None:
         transform=TransformConfig.model_validate(fn_args.custom_config["transform"]),
         train_split=train_split,
         eval_split=eval_split,
-        history=history_rows(logs_dir),
+        history=history,
         parameters=network.count_params(),
         data=fn_args.custom_config["data"],
         recipe=fn_args.custom_config["recipe"],

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.evaluator.results.values import BASELINE_NAME, BreedRow, Calibration, Confusion
-from components.report.facts import Data, Epoch, Histogram
+from components.report.facts import Data, Histogram
 from components.report.page.formats import in_figures
+from trainer.training.history import Epoch
 
 OURS, THEIRS, WRONG, QUIET = "--series-1", "--series-3", "--series-2", "--quiet"
 """Colours of this model, of the served model, of errors, and of what stands back."""
@@ -396,13 +397,13 @@ def draw_training(epochs: Sequence[Epoch]) -> dict[str, Chart]:
     charts = {
         "training_loss": _curves(
             epochs, "loss",
-            {"train": [each.loss for each in epochs], "eval": [each.eval_loss for each in epochs]},
+            {"train": [each.loss for each in epochs], "eval": [each.val_loss for each in epochs]},
         ),
         "training_accuracy": _curves(
             epochs, "accuracy",
             {
                 "train": [each.accuracy for each in epochs],
-                "eval": [each.eval_accuracy for each in epochs],
+                "eval": [each.val_accuracy for each in epochs],
             },
         ),
         "training_rate": _curves(

@@ -41,7 +41,7 @@ def report_comparison(results: Sequence[Result], picture: Path, console: Console
         table.add_row(
             escape(result.label),
             f"{result.accuracy:.3f}",
-            f"{result.best.val_accuracy:.3f}",
+            f"{result.best.accuracy:.3f}",
             f"{result.best.step:,}",
             f"{result.top_5_accuracy:.3f}",
             f"{result.loss:.3f}",
@@ -86,11 +86,11 @@ def write_comparison(results: Sequence[Result], title: str, picture: Path) -> No
                 continue
             table.writerow(
                 (
-                    result.label, result.accuracy, result.best.val_accuracy, result.best.step,
+                    result.label, result.accuracy, result.best.accuracy, result.best.step,
                     result.top_5_accuracy, result.loss, result.training_s, "",
                 )
             )  # fmt: skip
-    curves = {result.label: result.history for result in results if isinstance(result, Trained)}
+    curves = {result.label: result.curve for result in results if isinstance(result, Trained)}
     if curves:
         draw_curves(curves, title, picture)
 
