@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import numpy as np
 from tensorflow_model_analysis.proto import config_pb2
 
+from components.evaluator.confusion_metrics import NO_THRESHOLD, SliceAccuracy, TableMetric
 from components.evaluator.metrics import (
     ACCURACY,
     CALIBRATION,
     CALIBRATION_BINS,
     CONFUSION,
-    DROP_HAIR,
-    LOSS,
+    HAIR,
+    METRICS,
     SLICE_ACCURACY,
-    TOP_5_ACCURACY,
+    Metric,
+    TfmaClass,
 )
 from components.evaluator.settings import EvaluatorConfig
-from components.evaluator.slice_accuracy import NO_THRESHOLD, SliceAccuracy
 from trainer.export.signatures import EVAL_SIGNATURE
 from trainer.preprocessing.features import BREED_KEY, LABEL_KEY
 
@@ -36,28 +36,17 @@ def eval_config(bounds: EvaluatorConfig) -> config_pb2.EvalConfig:
     Args:
         bounds: the bounds to keep.
     """
-    accuracy = _metric("SparseCategoricalAccuracy", name=ACCURACY)
-    accuracy.per_slice_thresholds.append(
-        _threshold(_OVERALL, bounds.min_accuracy, max_drop=bounds.max_accuracy_drop)
-    )
-    if bounds.min_breed_accuracy is not None:
-        accuracy.per_slice_thresholds.append(_threshold(_BY_BREED, bounds.min_breed_accuracy))
-    top_5_accuracy = _metric("SparseTopKCategoricalAccuracy", name=TOP_5_ACCURACY, k=5)
-    top_5_accuracy.per_slice_thresholds.append(_threshold(_OVERALL, bounds.min_top_5_accuracy))
     metrics = [
         config_pb2.MetricConfig(class_name="ExampleCount"),
-        _metric("SparseCategoricalCrossentropy", name=LOSS),
-        accuracy,
-        top_5_accuracy,
+        *(_of_table(metric, bounds) for metric in METRICS),
         # In a slice it has few entries: one row in a breed's.
         _metric("MultiClassConfusionMatrixAtThresholds", name=CONFUSION, thresholds=[NO_THRESHOLD]),
     ]
     slices = [config_pb2.SlicingSpec(feature_keys=[feature]) for feature in bounds.slices]
     if slices and bounds.min_slice_accuracy is not None:
-        slice_accuracy = _metric(
-            SliceAccuracy.__name__, name=SLICE_ACCURACY, min_pictures=bounds.min_slice_pictures
+        slice_accuracy = _own_metric(
+            SliceAccuracy, name=SLICE_ACCURACY, min_pictures=bounds.min_slice_pictures
         )
-        slice_accuracy.module = SliceAccuracy.__module__
         slice_accuracy.per_slice_thresholds.extend(
             _threshold(each, bounds.min_slice_accuracy) for each in slices
         )
@@ -80,6 +69,27 @@ def eval_config(bounds: EvaluatorConfig) -> config_pb2.EvalConfig:
     )
 
 
+def _of_table(metric: Metric, bounds: EvaluatorConfig) -> config_pb2.MetricConfig:
+    if isinstance(metric.computed_by, TfmaClass):
+        tfma = metric.computed_by
+        config = _metric(tfma.class_name, name=metric.name, **tfma.options)
+    else:
+        config = _own_metric(TableMetric, name=metric.name)
+    lower_bound = getattr(bounds, metric.bound) if metric.bound is not None else None
+    if lower_bound is not None:
+        max_drop = bounds.max_accuracy_drop if metric is ACCURACY else None
+        config.per_slice_thresholds.append(_threshold(_OVERALL, lower_bound, max_drop=max_drop))
+    if metric is ACCURACY and bounds.min_breed_accuracy is not None:
+        config.per_slice_thresholds.append(_threshold(_BY_BREED, bounds.min_breed_accuracy))
+    return config
+
+
+def _own_metric(kind: type, **options: Any) -> config_pb2.MetricConfig:
+    config = _metric(kind.__name__, **options)
+    config.module = kind.__module__
+    return config
+
+
 def _metric(class_name: str, **options: Any) -> config_pb2.MetricConfig:
     return config_pb2.MetricConfig(class_name=class_name, config=json.dumps(options))
 
@@ -91,16 +101,14 @@ def _threshold(
 
     The slices are always named, because TFMA applies a threshold without slices to all of them.
     """
-    # TFMA's accuracy has 32 bits: without this, 14 right of 20 would miss a bound of 0.7.
-    just_below = min(lower_bound, float(np.float32(lower_bound)))
     threshold = config_pb2.MetricThreshold(
-        value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": just_below})
+        value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": lower_bound - HAIR})
     )
     if max_drop is not None:
         threshold.change_threshold.CopyFrom(
             config_pb2.GenericChangeThreshold(
                 direction=config_pb2.MetricDirection.HIGHER_IS_BETTER,
-                absolute={"value": -max_drop - DROP_HAIR},
+                absolute={"value": -max_drop - HAIR},
             )
         )
     return config_pb2.PerSliceMetricThreshold(slicing_specs=[slices], threshold=threshold)

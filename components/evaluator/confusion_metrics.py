@@ -1,7 +1,8 @@
-"""A metric of our own for TFMA: an accuracy that a handful of pictures cannot spoil."""
+"""Metrics of our own for TFMA: worked out of the confusion matrix, which is counted anyway."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tensorflow_model_analysis.metrics import metric_types, metric_util
@@ -10,10 +11,21 @@ from tensorflow_model_analysis.metrics.multi_class_confusion_matrix_metrics impo
 )
 from tensorflow_model_analysis.proto import config_pb2
 
-from components.evaluator.metrics import SLICE_ACCURACY
+from components.evaluator.metrics import METRIC_BY_NAME, SLICE_ACCURACY, Cells
 
 NO_THRESHOLD = 0.0
 """How probable the most probable breed must be to count: never mind how little."""
+
+
+class TableMetric(metric_types.Metric):
+    """A metric whose row in the table has a function of the confusion matrix.
+
+    Args:
+        name: the metric's name.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(metric_util.merge_per_key_computations(_table_metric), name=name)
 
 
 class SliceAccuracy(metric_types.Metric):
@@ -35,6 +47,21 @@ class SliceAccuracy(metric_types.Metric):
         )
 
 
+# TFMA looks up in the signature what it has to hand over.
+def _table_metric(
+    name: str,
+    eval_config: config_pb2.EvalConfig | None = None,
+    model_name: str = "",
+    output_name: str = "",
+    example_weighted: bool = False,
+) -> metric_types.MetricComputations:
+    compute = METRIC_BY_NAME[name].computed_by
+    if not callable(compute):
+        raise ValueError(f"{name} is not worked out of the confusion matrix")
+    key = metric_types.MetricKey(name, model_name, output_name, example_weighted=example_weighted)
+    return _computations(compute, key, eval_config)
+
+
 def _slice_accuracy(
     min_pictures: int,
     name: str,
@@ -43,30 +70,35 @@ def _slice_accuracy(
     output_name: str = "",
     example_weighted: bool = False,
 ) -> metric_types.MetricComputations:
-    """Derives the metric from the confusion matrix, which is counted anyway."""
+    def compute(confusion: Cells) -> float:
+        num_pictures = sum(confusion.values())
+        right = sum(count for (truth, named), count in confusion.items() if truth == named)
+        return right / num_pictures if num_pictures >= min_pictures else 1.0
+
+    key = metric_types.MetricKey(name, model_name, output_name, example_weighted=example_weighted)
+    return _computations(compute, key, eval_config)
+
+
+def _computations(
+    compute: Callable[[Cells], float],
+    key: metric_types.MetricKey,
+    eval_config: config_pb2.EvalConfig | None,
+) -> metric_types.MetricComputations:
     matrices = multi_class_confusion_matrices(
         thresholds=[NO_THRESHOLD],
         eval_config=eval_config,
-        model_name=model_name,
-        output_name=output_name,
-        example_weighted=example_weighted,
+        model_name=key.model_name,
+        output_name=key.output_name,
+        example_weighted=key.example_weighted,
     )
     counted = matrices[-1].keys[-1]
-    key = metric_types.MetricKey(
-        name=name,
-        model_name=model_name,
-        output_name=output_name,
-        example_weighted=example_weighted,
-    )
 
     def result(metrics: dict[metric_types.MetricKey, Any]) -> dict[metric_types.MetricKey, float]:
         [entries] = metrics[counted].values()
-        num_pictures = sum(entries.values())
-        right = sum(
-            count
+        confusion = {
+            (cell.actual_class_id, cell.predicted_class_id): count
             for cell, count in entries.items()
-            if cell.actual_class_id == cell.predicted_class_id
-        )
-        return {key: right / num_pictures if num_pictures >= min_pictures else 1.0}
+        }
+        return {key: compute(confusion)}
 
     return [*matrices, metric_types.DerivedMetricComputation(keys=[key], result=result)]

@@ -1,15 +1,129 @@
-"""Names of what TFMA measures, for those who configure it and those who read it."""
+"""The table of metrics: what is measured of a model, and what goes by it.
+
+The Evaluator's configuration, the bounds, the terminal, the history, the folds, the comparison, the
+report, the model card and Kubeflow's page all read this table. A new metric is a row here, and a
+setting in `components.evaluator.settings` if it has a bound. Nothing here needs TensorFlow.
+"""
 
 from __future__ import annotations
 
-ACCURACY = "accuracy"
-"""Share of pictures whose breed is the most probable one."""
-TOP_5_ACCURACY = "top_5_accuracy"
-"""Share of pictures whose breed is among the five most probable."""
-LOSS = "loss"
-"""Mean cross-entropy in nats."""
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from components.evaluator.results.answer_table import ModelAnswers
+
+Figures = Mapping[str, float]
+"""Values by the name of their metric; what was not measured is missing."""
+Cells = Mapping[tuple[int, int], float]
+"""A confusion matrix: pictures by label of the truth and label that was named; where there are
+none, there is no cell."""
+
+
+@dataclass(frozen=True)
+class TfmaClass:
+    """A metric that TFMA, or Keras through TFMA, knows itself."""
+
+    class_name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure over the eval split, and over each slice of it."""
+
+    name: str
+    """In TFMA's results, in ML Metadata, and in CSV and JSON files."""
+    title: str
+    """As people call it."""
+    column: str
+    """Heading of a narrow column."""
+    meaning: str
+    """One sentence for readers who do not know it."""
+    computed_by: TfmaClass | Callable[[Cells], float]
+    """How TFMA computes it; a function is handed the confusion matrix, which is counted anyway."""
+    per_picture: Callable[[ModelAnswers], NDArray[np.float64]] | None = None
+    """Values of single pictures, `(n,)`, whose mean the figure is. Its interval is worked out of
+    them; without them it has none."""
+    mean_over_breeds: bool = False
+    """Whether the mean is that of the breeds' means, so that each breed counts the same."""
+    higher_is_better: bool = True
+    digits: int = 3
+    """Digits behind the point, in the terminal."""
+    bound: str | None = None
+    """Setting of the Evaluator that is its lower bound over the whole eval split."""
+
+    def written(self, value: float | None) -> str:
+        """Writes a value; `-` where there is none."""
+        return "-" if value is None else f"{value:.{self.digits}f}"
+
+
+def mean_recall(confusion: Cells) -> float:
+    """Averages the shares of right answers of all breeds that have pictures."""
+    pictures: defaultdict[int, float] = defaultdict(float)
+    for (truth, _), count in confusion.items():
+        pictures[truth] += count
+    return statistics.fmean(
+        confusion.get((breed, breed), 0.0) / count for breed, count in pictures.items()
+    )
+
+
+ACCURACY = Metric(
+    name="accuracy",
+    title="Accuracy",
+    column="Accuracy",
+    meaning="The share of eval pictures whose breed is the one that the model names first.",
+    computed_by=TfmaClass("SparseCategoricalAccuracy"),
+    per_picture=lambda answers: answers.right,
+    bound="min_accuracy",
+)
+"""The metric that has bounds within breeds and slices and against the served model, too."""
+
+METRICS = (
+    ACCURACY,
+    Metric(
+        name="top_5_accuracy",
+        title="Top-5 accuracy",
+        column="Top-5",
+        meaning="The share of eval pictures whose breed is among the five that the model holds "
+        "most probable.",
+        computed_by=TfmaClass("SparseTopKCategoricalAccuracy", {"k": 5}),
+        per_picture=lambda answers: answers.in_top_5,
+        bound="min_top_5_accuracy",
+    ),
+    Metric(
+        name="loss",
+        title="Loss",
+        column="Loss",
+        meaning="How surprised the model is by the true breeds: the mean cross-entropy in nats, 0 "
+        "where it is certain of each of them.",
+        computed_by=TfmaClass("SparseCategoricalCrossentropy"),
+        per_picture=lambda answers: answers.cross_entropy,
+        higher_is_better=False,
+    ),
+    Metric(
+        name="balanced_accuracy",
+        title="Balanced accuracy",
+        column="Balanced",
+        meaning="The mean of the breeds' own accuracies, in which a breed with few eval pictures "
+        "counts as much as one with many.",
+        computed_by=mean_recall,
+        per_picture=lambda answers: answers.right,
+        mean_over_breeds=True,
+        bound="min_balanced_accuracy",
+    ),
+)
+"""Every metric, in the order in which people see them."""
+METRIC_BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
+
 EXAMPLE_COUNT = "example_count"
-"""Number of pictures."""
+"""In TFMA's results, the number of pictures."""
 SLICE_ACCURACY = "slice_accuracy"
 """What the bounds on slices hold: the accuracy, or 1 where a slice has too few pictures."""
 CONFUSION = "confusion"
@@ -20,6 +134,6 @@ CALIBRATION_BINS = 10
 """Bins of equal width in it."""
 BASELINE = "baseline"
 """Name of the served model; the new one's is empty or `candidate`."""
-DROP_HAIR = 1e-6
-"""By how much more than allowed an accuracy may fall: TFMA wants less than its bound, and what is
-allowed must pass."""
+HAIR = 1e-6
+"""How far beyond a bound passes. What equals its bound must pass, but TFMA's accuracies have 32
+bits, so that 14 right of 20 would miss 0.7, and it wants a drop to be less than its bound."""

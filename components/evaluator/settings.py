@@ -14,6 +14,9 @@ class EvaluatorConfig(Settings):
     """Lower bound of the accuracy over the whole eval split."""
     min_top_5_accuracy: float = Field(default=0.95, ge=0, le=1)
     """Lower bound of the share of pictures whose breed is among the five most probable."""
+    min_balanced_accuracy: float | None = Field(default=None, ge=0, le=1)
+    """Lower bound of the mean of the breeds' own accuracies, which a few large breeds cannot hold
+    up; nothing means no such bound."""
     min_breed_accuracy: float | None = Field(default=None, ge=0, le=1)
     """Lower bound of the accuracy within each single breed; nothing means no such bound."""
     max_accuracy_drop: float = Field(default=0.02, ge=0, le=1)

@@ -133,7 +133,7 @@ def _about_baseline(sources: Sources, evaluation: Evaluation) -> Iterator[str]:
             )
         return
     for figure in evaluation.figures:
-        if figure.name == ACCURACY and figure.baseline is not None:
+        if figure.name == ACCURACY.name and figure.baseline is not None:
             yield (
                 f"On the same eval pictures the {BASELINE_NAME}{version} has an accuracy of "
                 f"{figure.baseline:.3f}, this one of {figure.value:.3f}."

@@ -11,7 +11,7 @@ from typing import Any
 from tfx import types
 from tfx.components.util import model_utils
 
-from components.evaluator.metrics import ACCURACY, EXAMPLE_COUNT, LOSS, TOP_5_ACCURACY
+from components.evaluator.metrics import EXAMPLE_COUNT, METRICS, Figures
 from components.evaluator.results.bounds import miss_in_words, read_bounds
 from components.evaluator.results.tfma import load_slices
 from foundation.names import CANARY_LOG_FILE, CANARY_RESULT_FILE
@@ -70,22 +70,18 @@ class CanaryResult:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The verdict on a model and what came of it. Accuracies are shares between 0 and 1."""
+    """The verdict on a model and what came of it."""
 
     num_eval_examples: int
     """Pictures in the eval split."""
-    accuracy: float
-    """Accuracy over the eval split."""
-    top_5_accuracy: float
-    """Share of pictures whose breed is among the five most probable."""
-    loss: float
-    """Mean cross-entropy in nats."""
-    baseline_accuracy: float | None
-    """Accuracy of the model that was served before; None on a first run, and where nothing is to be
-    pushed."""
+    figures: Figures
+    """Every metric over the eval split."""
+    baseline: Figures
+    """The same of the model that was served before; empty on a first run, and where nothing is to
+    be pushed."""
     blessed: bool
     """Whether every bound was kept, the canary's among them."""
-    misses: tuple[str, ...]
+    missed_bounds: tuple[str, ...]
     """Each bound that was missed, in words."""
     pushed_path: Path | None
     """Folder of the pushed version; None when nothing was pushed."""
@@ -106,16 +102,13 @@ def read_outcome(outputs: Mapping[str, Outputs]) -> Outcome:
     evaluation = outputs["Evaluator"]["evaluation"][0].uri
     canary = _canary(outputs.get("Canary"))
     overall = load_slices(evaluation)[()]
-    figures = overall.model.figures
     return Outcome(
-        num_eval_examples=round(figures[EXAMPLE_COUNT]),
-        accuracy=figures[ACCURACY],
-        top_5_accuracy=figures[TOP_5_ACCURACY],
-        loss=figures[LOSS],
-        baseline_accuracy=overall.baseline.figures.get(ACCURACY),
+        num_eval_examples=round(overall.model.figures[EXAMPLE_COUNT]),
+        figures=_of_table(overall.model.figures),
+        baseline=_of_table(overall.baseline.figures),
         blessed=model_utils.is_model_blessed(outputs["Evaluator"]["blessing"][0])
         and not (canary and canary.misses),
-        misses=(
+        missed_bounds=(
             *(miss_in_words(bound) for bound in read_bounds(evaluation) if not bound.kept),
             *(canary.misses if canary else ()),
         ),
@@ -124,6 +117,10 @@ def read_outcome(outputs: Mapping[str, Outputs]) -> Outcome:
         canary=canary,
         best_trial=_best_trial(outputs.get("Tuner")),
     )
+
+
+def _of_table(figures: Figures) -> Figures:
+    return {metric.name: figures[metric.name] for metric in METRICS if metric.name in figures}
 
 
 def _canary(canary: Outputs | None) -> CanaryResult | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.text import Text
 
+from components.evaluator.metrics import Figures
 from foundation.versions import Rollback
 from pipeline.history.record_names import State
 
@@ -54,12 +55,8 @@ class PastRun:
     """Number of breeds."""
     configuration: Mapping[str, Any]
     """The configuration, or the parts of it that are known."""
-    accuracy: float | None
-    """Accuracy over the eval split, a share."""
-    top_5_accuracy: float | None
-    """Share of eval pictures whose breed is among the five most probable."""
-    loss: float | None
-    """Mean cross-entropy over the eval split, in nats."""
+    figures: Figures
+    """Metrics over the eval split."""
     num_eval_examples: int | None
     """Pictures in the eval split."""
     pushed_version: str | None

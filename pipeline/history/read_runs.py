@@ -12,6 +12,7 @@ from typing import Any
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto.metadata_store_pb2 import Artifact, Context, Event, Execution, Value
 
+from components.evaluator.metrics import METRICS
 from foundation.lock import held_since
 from foundation.names import REPORT_TYPE
 from foundation.versions import Rollback, list_versions, newest_version, read_rollback
@@ -120,9 +121,7 @@ def _past_run(
         configuration=json.loads(noted[names.CONFIGURATION])
         if names.CONFIGURATION in noted
         else _known_settings(executions),
-        accuracy=noted.get(names.ACCURACY),
-        top_5_accuracy=noted.get(names.TOP_5_ACCURACY),
-        loss=noted.get(names.LOSS),
+        figures={metric.name: noted[metric.name] for metric in METRICS if metric.name in noted},
         num_eval_examples=noted.get(names.NUM_EVAL_EXAMPLES),
         pushed_version=_text_of(artifacts, names.PUSHED_MODEL, names.PUSHED_VERSION),
         nodes=nodes,

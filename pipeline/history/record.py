@@ -75,7 +75,8 @@ class RunRecord:
 
         Args:
             state: how the run ended.
-            **properties: custom properties by their names in `names`; None is left out.
+            **properties: custom properties by their names in `names`, and figures by those of
+                their metrics; None is left out.
         """
         if not self._begun or self._ended:
             return
@@ -93,11 +94,9 @@ class RunRecord:
         self.end(
             State.PUSHED if outcome.pushed_path else state,
             **{
-                names.REASONS: json.dumps(outcome.misses),
-                names.ACCURACY: outcome.accuracy,
-                names.TOP_5_ACCURACY: outcome.top_5_accuracy,
-                names.LOSS: outcome.loss,
+                names.REASONS: json.dumps(outcome.missed_bounds),
                 names.NUM_EVAL_EXAMPLES: outcome.num_eval_examples,
+                **outcome.figures,
             },
         )
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from components.evaluator.metrics import METRICS
 from foundation.errors import UserError
 from pipeline.config.config import Config
 from pipeline.kubeflow.package import Package
@@ -111,11 +112,15 @@ DATA_FINGERPRINT = "data_fingerprint"
 RECORDS_INPUT = PREFIX + "records"
 """Input artifact of the steps that read records, where those come from an object store."""
 BOUND_PARAMETERS = {
-    "min_accuracy": "Lower bound of the accuracy over the eval split.",
-    "min_top_5_accuracy": "Lower bound of the top-5 accuracy over the eval split.",
+    **{
+        metric.bound: f"Lower bound of the {metric.title.lower()} over the eval split."
+        for metric in METRICS
+        if metric.bound is not None
+    },
     "max_accuracy_drop": "How much lower than the served model's the accuracy may be.",
 }
-"""Parameters that are settings of the Evaluator, with what they mean."""
+"""Parameters that are settings of the Evaluator, with what they mean. A pipeline has those whose
+settings have a value."""
 DATA = "data"
 """Parameter: where the records are."""
 PUSH_DESTINATION = "push_destination"
@@ -195,6 +200,7 @@ def parameters_of(config: Config) -> list[PipelineParameter]:
                 name, float(getattr(bounds, name)), description, ("Evaluator", REPORT)
             )
             for name, description in BOUND_PARAMETERS.items()
+            if getattr(bounds, name) is not None
         ),
     ]
     if config.pusher.enabled:

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from components.evaluator.metrics import Figures
 from foundation.errors import RunFailedError, UserError
 from pipeline.config.config import Config
 from pipeline.config.load import load_config
@@ -109,12 +110,8 @@ class Trained:
 
     label: str
     """The settings that tell it from the others."""
-    accuracy: float
-    """Accuracy of the exported model over the eval split, a share."""
-    top_5_accuracy: float
-    """Share of eval pictures whose breed is among the five most probable."""
-    loss: float
-    """Mean cross-entropy over the eval split, in nats."""
+    figures: Figures
+    """Every metric of the exported model over the eval split."""
     curve: tuple[CurvePoint, ...]
     """The eval accuracy over the training, at least one point."""
     training_s: float
@@ -186,9 +183,7 @@ def _train(variant: Variant, console: Console) -> Result:
         )
     return Trained(
         label=variant.label,
-        accuracy=outcome.accuracy,
-        top_5_accuracy=outcome.top_5_accuracy,
-        loss=outcome.loss,
+        figures=outcome.figures,
         curve=curve,
         training_s=history[-1].elapsed_s,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from components.evaluator.metrics import Figures
 from foundation.errors import RunFailedError, UserError
 from foundation.lock import only_run_below
 from ingestion.dataset import Dataset
@@ -27,19 +28,15 @@ class FoldResult:
 
     fold: int
     """The fold, from 0."""
-    accuracy: float
-    """Accuracy over the fold, a share."""
-    top_5_accuracy: float
-    """Share of the fold's pictures whose breed is among the five most probable."""
-    loss: float
-    """Mean cross-entropy over the fold, in nats."""
+    figures: Figures
+    """Every metric over the fold."""
     num_train_examples: int
     """Pictures in all other folds."""
     num_eval_examples: int
     """Pictures in the fold."""
     training_s: float
     """Seconds of training."""
-    misses: tuple[str, ...]
+    missed_bounds: tuple[str, ...]
     """Each of the Evaluator's bounds that was missed, in words."""
     reused: bool
     """Whether an earlier run had done all of it."""
@@ -140,12 +137,10 @@ def _result(fold: int, dataset: Dataset, finished: FinishedRun) -> FoldResult:
     num_examples = sum(split.num_examples for split in dataset.splits.values())
     return FoldResult(
         fold=fold,
-        accuracy=outcome.accuracy,
-        top_5_accuracy=outcome.top_5_accuracy,
-        loss=outcome.loss,
+        figures=outcome.figures,
         num_train_examples=num_examples - dataset.splits[f"fold-{fold}"].num_examples,
         num_eval_examples=outcome.num_eval_examples,
         training_s=read_history(outcome.training_logs)[-1].elapsed_s,
-        misses=outcome.misses,
+        missed_bounds=outcome.missed_bounds,
         reused=set(finished.display.nodes.values()) == {NodeStatus.REUSED},
     )

@@ -11,7 +11,7 @@ from components.evaluator.results.answer_table import read_answer_table, read_an
 from components.evaluator.results.bounds import miss_in_words, read_bounds
 from components.evaluator.results.calibration import gaps_by_bin
 from components.evaluator.results.evaluation import read_evaluation
-from components.evaluator.results.figures import per_picture_figures, share_interval
+from components.evaluator.results.figures import mean_over, per_picture_values, share_interval
 from components.evaluator.results.tables import confusion_order
 from components.evaluator.results.values import Answer, Bound, Evaluation
 from tests.components.known_answers import BREEDS, PICTURES, evaluate_known
@@ -30,6 +30,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         has_baseline=True,
         min_accuracy=0.7,
         min_top_5_accuracy=0.97,
+        min_balanced_accuracy=0.7,
         min_breed_accuracy=0.6,
         slices=("colour", "picture_size"),
         min_slice_accuracy=0.5,
@@ -47,6 +48,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         has_baseline=False,
         min_accuracy=0.7,
         min_top_5_accuracy=0.95,
+        min_balanced_accuracy=119 / 180,  # just what it comes to
         min_breed_accuracy=0,
         slices=("source",),
         min_slice_accuracy=0.7,
@@ -66,6 +68,11 @@ def test_figures_are_tfmas_and_those_worked_out_by_hand(compared: Path, facts: E
         "accuracy": (0.7, 0.9),
         "top_5_accuracy": (0.95, 1.0),
         "loss": (_LOSS, _LOSS_BEFORE),
+        # Of the six breeds with pictures.
+        "balanced_accuracy": (
+            (3 / 4 + 2 / 3 + 1 + 0 + 4 / 5 + 3 / 4) / 6,
+            (1 + 1 + 1 + 0 + 1 + 1) / 6,
+        ),
     }
     assert [figure.name for figure in facts.figures] == list(by_hand)
     for figure in facts.figures:
@@ -84,9 +91,13 @@ def test_what_intervals_are_drawn_from_adds_up_to_tfmas_own_figures(
     table = read_answer_table(compared)
     assert table.baseline is not None
     for answers, model in ((table.model, "candidate"), (table.baseline, "baseline")):
-        for name, values in per_picture_figures(table, answers).items():
-            assert values.mean() == pytest.approx(_tfma_figures(compared, model)[name], abs=1e-6)
-    gaps = gaps_by_bin(table.model.guess_probabilities[:, 0], table.is_right(table.model))
+        tfmas = _tfma_figures(compared, model)
+        once = np.ones(len(table.labels), np.int64)
+        for mean_over_breeds, labels in ((False, None), (True, table.labels)):
+            values = per_picture_values(answers, mean_over_breeds=mean_over_breeds)
+            means = mean_over(np.vstack(list(values.values())), once, labels)
+            assert list(means) == pytest.approx([tfmas[name] for name in values], abs=1e-6)
+    gaps = gaps_by_bin(table.model.guess_probabilities[:, 0], table.model.right)
     assert np.abs(gaps.mean(axis=1)).sum() == pytest.approx(facts.calibration.ece, abs=1e-6)
 
 
@@ -171,6 +182,7 @@ def test_each_missed_bound_is_listed_with_what_was_measured(compared: Path) -> N
         "accuracy is 0.200 lower than the served model's, 0.180 more than the 0.020 allowed",
         "accuracy of Pug 0.000 misses its bound 0.600 by 0.600",
         "top-5 accuracy 0.950 misses its bound 0.970 by 0.020",
+        "balanced accuracy 0.661 misses its bound 0.700 by 0.039",
         "accuracy of colour grey 0.000 misses its bound 0.500 by 0.500",
     ]
     assert [bound.title for bound in bounds if bound.kept] == [
@@ -184,7 +196,9 @@ def test_first_run_has_no_comparison_and_names_what_is_nearest_to_a_bound(
 ) -> None:
     facts = read_evaluation(first_run, BREEDS, _TRAIN_COUNTS)
 
-    assert [figure.value for figure in facts.figures] == pytest.approx([0.7, 0.95, _LOSS], abs=1e-6)
+    assert [figure.value for figure in facts.figures] == pytest.approx(
+        [0.7, 0.95, _LOSS, 119 / 180], abs=1e-6
+    )
     assert all(figure.baseline is figure.baseline_interval is None for figure in facts.figures)
     assert all(row.baseline_recall is None for row in facts.breeds)
     assert facts.calibration.baseline_ece is None
@@ -196,6 +210,7 @@ def test_first_run_has_no_comparison_and_names_what_is_nearest_to_a_bound(
         ("Accuracy", 0.7),
         ("Accuracy of the weakest breed, Pug", 0),
         ("Top-5 accuracy", 0.95),
+        ("Balanced accuracy", 0.661111),
         ("Accuracy of the weakest source, kennel", 0.7),
     ]
 

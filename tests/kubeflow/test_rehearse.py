@@ -95,7 +95,7 @@ def _local_outcome(records: Dataset, root: Path, *overrides: str) -> Outcome:
 
 
 def _verdict(outcome: Outcome) -> tuple[float, float, bool]:
-    return outcome.accuracy, outcome.top_5_accuracy, outcome.blessed
+    return outcome.figures["accuracy"], outcome.figures["top_5_accuracy"], outcome.blessed
 
 
 def test_rehearsal_comes_to_what_a_run_comes_to(
@@ -120,7 +120,7 @@ def test_first_rehearsal_runs_every_node_and_pushes(
 
     assert set(finished.display.nodes.values()) == {NodeStatus.RAN}
     assert "Pusher" in finished.display.nodes
-    assert finished.outcome.baseline_accuracy is None
+    assert not finished.outcome.baseline
     pushed = finished.outcome.pushed_path
     assert pushed is not None
     assert pushed.parent == root / "volumes" / "dogbreed-models" / "sample"
@@ -130,7 +130,7 @@ def test_first_rehearsal_runs_every_node_and_pushes(
     assert f"report   {finished.report_path}" in said
     assert "Steps run in child processes." in said
     assert "epoch 1/1, accuracy" in said
-    assert f"Accuracy        {finished.outcome.accuracy:.3f}" in said
+    assert f"Accuracy        {finished.outcome.figures['accuracy']:.3f}" in said
 
 
 def test_better_model_is_pushed_after_a_killed_step_was_tried_again(
@@ -138,8 +138,8 @@ def test_better_model_is_pushed_after_a_killed_step_was_tried_again(
 ) -> None:
     before, finished = untrained[0].outcome, trained[0].outcome
 
-    assert finished.accuracy > before.accuracy
-    assert finished.baseline_accuracy == pytest.approx(before.accuracy)
+    assert finished.figures["accuracy"] > before.figures["accuracy"]
+    assert finished.baseline["accuracy"] == pytest.approx(before.figures["accuracy"])
     assert finished.pushed_path is not None
     assert finished.pushed_path != before.pushed_path
     log = trained[0].log_path.read_text()

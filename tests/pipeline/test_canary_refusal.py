@@ -39,7 +39,7 @@ def test_refusal_is_told_and_tried_again_and_a_blessing_is_kept(
 
     assert not finished.outcome.blessed
     assert finished.outcome.pushed_path is None
-    [miss] = finished.outcome.misses
+    [miss] = finished.outcome.missed_bounds
     assert " ms of 99 in 100 single pictures misses its bound 0.001 ms by " in miss
     assert miss in said
     assert "Not blessed, not pushed" in said

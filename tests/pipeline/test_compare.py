@@ -200,15 +200,18 @@ def _svg(folder: Path) -> str:
 
 def test_table_has_final_and_best_accuracy_and_says_what_failed() -> None:
     console = Console(file=io.StringIO(), width=120)
+    figures = {"accuracy": 0.3, "top_5_accuracy": 0.8, "loss": 1.2, "balanced_accuracy": 0.25}
     trained = Trained(
-        "trainer.augment.train_px=[48,64]", 0.3, 0.8, 1.2, _curve(0.1, 0.4, 0.3, 0.4), 40.0
+        "trainer.augment.train_px=[48,64]", figures, _curve(0.1, 0.4, 0.3, 0.4), training_s=40.0
     )
 
     report_comparison([trained, Failed("bad", "Trainer: nan")], Path("out/here.png"), console)
 
     said = console.file.getvalue()  # type: ignore[attr-defined]
     rows = {line.split()[0]: line.split()[1:] for line in said.splitlines() if line.strip()}
-    assert rows[trained.label] == ["0.300", "0.400", "14", "0.800", "1.200", "40.0", "s"]
+    assert rows[trained.label] == [
+        "0.300", "0.400", "14", "0.800", "1.200", "0.250", "40.0", "s"
+    ]  # fmt: skip
     assert rows["bad"] == ["failed"]
     assert "Failed: bad: Trainer: nan" in said
     assert "Nothing was pushed" in said
@@ -286,12 +289,12 @@ def test_figures_are_those_of_the_same_run_alone_which_reuses_it(
 
     sgd = next(iter(_figures(root)))
     assert set(alone.display.nodes.values()) == {NodeStatus.REUSED}
-    assert float(sgd["accuracy"]) == alone.outcome.accuracy
-    assert float(sgd["top_5_accuracy"]) == alone.outcome.top_5_accuracy
-    assert float(sgd["loss"]) == alone.outcome.loss
+    assert float(sgd["accuracy"]) == alone.outcome.figures["accuracy"]
+    assert float(sgd["top_5_accuracy"]) == alone.outcome.figures["top_5_accuracy"]
+    assert float(sgd["loss"]) == alone.outcome.figures["loss"]
     history = read_history(alone.outcome.training_logs)
     assert len(history) == 2
-    assert history[-1].val_accuracy == pytest.approx(alone.outcome.accuracy, abs=1e-6)
+    assert history[-1].val_accuracy == pytest.approx(alone.outcome.figures["accuracy"], abs=1e-6)
     best = max(eval_curve(history), key=lambda point: (point.accuracy, -point.step))
     assert (float(sgd["best_accuracy"]), int(sgd["best_step"])) == (best.accuracy, best.step)
     assert float(sgd["training_s"]) == history[-1].elapsed_s

@@ -31,16 +31,19 @@ from tests.pipeline.conftest import tiny_settings
 _NUM_PICTURES = 72
 
 
-def _fold(fold: int, accuracy: float, *misses: str) -> FoldResult:
+def _fold(fold: int, accuracy: float, *missed_bounds: str) -> FoldResult:
     return FoldResult(
         fold=fold,
-        accuracy=accuracy,
-        top_5_accuracy=accuracy + 0.1,
-        loss=2 - accuracy,
+        figures={
+            "accuracy": accuracy,
+            "top_5_accuracy": accuracy + 0.1,
+            "loss": 2 - accuracy,
+            "balanced_accuracy": accuracy - 0.1,
+        },
         num_train_examples=40 + fold,
         num_eval_examples=20 - fold,
         training_s=60.0 + fold,
-        misses=misses,
+        missed_bounds=missed_bounds,
         reused=False,
     )
 
@@ -68,10 +71,12 @@ def test_table_shows_every_fold_with_mean_and_spread_and_says_that_nothing_was_p
 
     said = console.file.getvalue()  # type: ignore[attr-defined]
     rows = {line.split()[0]: line.split()[1:] for line in said.splitlines() if line.strip()}
-    assert rows["fold-1"] == ["0.400", "0.500", "1.600", "41", "19", "1:01", "min", "missed"]
+    assert rows["fold-1"] == [
+        "0.400", "0.500", "1.600", "0.300", "41", "19", "1:01", "min", "missed"
+    ]  # fmt: skip
     assert rows["fold-2"][-1] == "kept"
-    assert rows["Mean"] == ["0.500", "0.600", "1.500", "1:01", "min"]
-    assert rows["Standard"] == ["deviation", "0.361", "0.361", "0.361"]
+    assert rows["Mean"] == ["0.500", "0.600", "1.500", "0.400", "1:01", "min"]
+    assert rows["Standard"] == ["deviation", *["0.361"] * 4]
     assert "0.500 ± 0.361 over 3 folds (mean and sample standard deviation)" in said
     assert "Nothing was pushed" in said
     assert "here.csv" in said
@@ -218,9 +223,9 @@ def test_fold_is_the_run_with_that_fold_and_is_shared_with_it(
     assert ran == {"Report"}  # which folds do without
     assert alone.report_path is not None
     assert "Blessed, not pushed" in alone.report_path.read_text()
-    assert result.accuracy == alone.outcome.accuracy
-    assert result.top_5_accuracy == alone.outcome.top_5_accuracy
-    assert result.loss == alone.outcome.loss
+    assert result.figures["accuracy"] == alone.outcome.figures["accuracy"]
+    assert result.figures["top_5_accuracy"] == alone.outcome.figures["top_5_accuracy"]
+    assert result.figures["loss"] == alone.outcome.figures["loss"]
     [*_, last] = _rows(alone.outcome.training_logs / "history.csv")
     assert result.training_s == float(last["elapsed_s"])
 
@@ -280,7 +285,9 @@ def test_missed_bound_is_shown_and_is_no_failure(
 
     assert done.exit_code == 0
     worse = first[0][0]
-    assert f"accuracy {worse.accuracy:.3f} misses its bound 1.000" in done.stdout
+    assert f"accuracy {worse.figures['accuracy']:.3f} misses its bound 1.000" in done.stdout
     rows = _rows(results_path(load_config(None, _settings(root))))
     assert [row["bounds_kept"] for row in rows] == ["false", "false", "", ""]
-    assert [float(row["accuracy"]) for row in rows[:2]] == [each.accuracy for each in first[0]]
+    assert [float(row["accuracy"]) for row in rows[:2]] == [
+        each.figures["accuracy"] for each in first[0]
+    ]

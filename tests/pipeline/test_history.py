@@ -69,7 +69,7 @@ def four_runs(root: Path, records: Dataset) -> Path:
     """A root with the real run and three more: refused, failed, killed."""
     miss = "accuracy 0.333 misses its bound 1.000 by 0.667"
     refused = _begin(root, records, "evaluator.min_accuracy=1")
-    figures = {names.ACCURACY: 1 / 3, names.TOP_5_ACCURACY: 0.75}
+    figures = {"accuracy": 1 / 3, "top_5_accuracy": 0.75}
     refused.end(State.REFUSED, **{names.REASONS: json.dumps([miss]), **figures})
     failed = _begin(root, records, "trainer.epochs=9")
     with pytest.raises(RunFailedError), end_recorded(failed):
@@ -88,8 +88,10 @@ def test_real_run_is_recorded_with_all_there_is_to_say(
     assert outcome.pushed_path is not None
     assert run.pushed_version == outcome.pushed_path.name
     # SQLite is handed six digits.
-    assert run.accuracy == pytest.approx(outcome.accuracy, abs=1e-6)
-    assert run.top_5_accuracy == pytest.approx(outcome.top_5_accuracy, abs=1e-6)
+    assert run.figures["accuracy"] == pytest.approx(outcome.figures["accuracy"], abs=1e-6)
+    assert run.figures["top_5_accuracy"] == pytest.approx(
+        outcome.figures["top_5_accuracy"], abs=1e-6
+    )
     assert run.num_eval_examples == outcome.num_eval_examples
     assert run.data_fingerprint == records.fingerprint
     assert run.configuration["trainer"]["epochs"] == 8
@@ -110,7 +112,7 @@ def test_table_says_of_each_run_what_changed_and_what_became_of_it(
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
     assert f"pushed {version}, served now" in said
-    assert "0.333 0.750 refused: accuracy 0.333 misses its bound 1.000 by 0.667" in said
+    assert "0.333 0.750 - refused: accuracy 0.333 misses its bound 1.000 by 0.667" in said
     assert "evaluator.min_accuracy 0.0 → 1.0" in said
     assert "failed at Trainer" in said
     assert "trainer.epochs 8 → 9" in said
@@ -174,7 +176,7 @@ def test_runs_of_an_earlier_version_are_listed_with_what_there_is(
 
     assert run.state is State.PUSHED
     assert run.pushed_version == first_run.finished.outcome.pushed_path.name  # type: ignore[union-attr]
-    assert run.accuracy is None
+    assert not run.figures
     assert run.elapsed_s is not None
     assert run.configuration["trainer"]["epochs"] == 8
     assert changes(run.configuration, {"trainer": {"epochs": 9}, "pusher": {}})[0].after == 9

@@ -240,8 +240,8 @@ def test_runs_after_a_rollback_push_nothing_that_was_given_up(
     finished = run(bounded, Console(file=io.StringIO()))
     assert finished.display.nodes["Trainer"] is NodeStatus.REUSED
     assert finished.outcome.pushed_path is None
-    accuracy = read_history(root).runs[0].accuracy
-    assert finished.outcome.baseline_accuracy == pytest.approx(accuracy, abs=1e-6)
+    accuracy = read_history(root).runs[0].figures["accuracy"]
+    assert finished.outcome.baseline["accuracy"] == pytest.approx(accuracy, abs=1e-6)
     assert list_versions(two_versions.served) == versions
 
     # Served again itself, it is as it was: an unchanged run has nothing to do.

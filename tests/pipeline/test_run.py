@@ -92,7 +92,7 @@ def test_first_run_runs_every_node_and_pushes_a_model(
     finished, said = first
 
     assert _nodes(finished, NodeStatus.RAN) == ALL_NODES
-    assert finished.outcome.baseline_accuracy is None
+    assert not finished.outcome.baseline
     assert finished.outcome.pushed_path is not None
     assert _versions(root) == {finished.outcome.pushed_path.name}
     assert "Blessed and pushed" in said
@@ -113,12 +113,12 @@ def test_report_of_a_first_run_says_what_was_measured_and_pushed(
     assert verdict["headline"] == f"Blessed and pushed as version {outcome.pushed_path.name}"
     assert "There is no earlier model to compare with." in verdict["reasons"]
     assert verdict["headline"] in page.read_text()
-    assert facts["figures"]["accuracy"]["value"] == pytest.approx(outcome.accuracy)
+    assert facts["figures"]["accuracy"]["value"] == pytest.approx(outcome.figures["accuracy"])
     assert facts["figures"]["accuracy"]["baseline"] is None
-    assert facts["figures"]["loss"]["value"] == pytest.approx(outcome.loss)
+    assert facts["figures"]["loss"]["value"] == pytest.approx(outcome.figures["loss"])
     counts = np.array(facts["confusion"]["counts"])
     assert counts.sum() == facts["num_eval"] == outcome.num_eval_examples
-    assert np.trace(counts) / counts.sum() == pytest.approx(outcome.accuracy)
+    assert np.trace(counts) / counts.sum() == pytest.approx(outcome.figures["accuracy"])
     assert tuple(facts["confusion"]["breeds"]) == records.labels
     assert facts["provenance"]["facts"]["Data fingerprint"] == records.fingerprint
     assert {path.name for path in page.parent.iterdir()} == {
@@ -138,7 +138,7 @@ def test_report_leaves_figures_and_confusion_matrix_in_the_metadata(
 
     outcome = first[0].outcome
     # SQLite's store keeps six digits.
-    assert metrics["accuracy"].double_value == pytest.approx(outcome.accuracy, rel=1e-5)
+    assert metrics["accuracy"].double_value == pytest.approx(outcome.figures["accuracy"], rel=1e-5)
     assert metrics["num_eval"].double_value == outcome.num_eval_examples
     assert metrics["blessed"].double_value == 1
     assert outcome.canary is not None
@@ -170,7 +170,7 @@ def test_accuracy_is_that_of_the_pushed_model_over_the_eval_records(
 
     hits = np.argmax(answer["probabilities"], axis=1) == np.array(labels).ravel()
     assert outcome.num_eval_examples == len(eval_records)
-    assert outcome.accuracy == pytest.approx(hits.mean(), abs=1e-6)
+    assert outcome.figures["accuracy"] == pytest.approx(hits.mean(), abs=1e-6)
 
 
 def test_serving_and_evaluation_agree_on_the_same_picture(
@@ -270,16 +270,17 @@ def test_missed_bound_refuses_the_model_and_leaves_the_served_one(
     assert not outcome.blessed
     assert outcome.pushed_path is None
     assert _versions(root) == versions
-    miss = f"accuracy {outcome.accuracy:.3f} misses its bound 1.000 by {1 - outcome.accuracy:.3f}"
-    assert miss in outcome.misses
-    assert any(text.startswith("accuracy of Toy ") for text in outcome.misses)
+    accuracy = outcome.figures["accuracy"]
+    miss = f"accuracy {accuracy:.3f} misses its bound 1.000 by {1 - accuracy:.3f}"
+    assert miss in outcome.missed_bounds
+    assert any(text.startswith("accuracy of Toy ") for text in outcome.missed_bounds)
     assert miss in said
     assert "Not blessed, not pushed" in said
     verdict = _facts(finished)["verdict"]
-    assert verdict["headline"] == f"Refused: {len(outcome.misses)} bounds were missed"
-    assert set(verdict["reasons"]) >= set(map(_sentence, outcome.misses))
+    assert verdict["headline"] == f"Refused: {len(outcome.missed_bounds)} bounds were missed"
+    assert set(verdict["reasons"]) >= set(map(_sentence, outcome.missed_bounds))
     [bound] = (bound for bound in verdict["bounds"] if bound["title"] == "Accuracy")
-    assert bound["missed_by"] == pytest.approx(1 - outcome.accuracy)
+    assert bound["missed_by"] == pytest.approx(1 - accuracy)
 
 
 def test_worse_model_is_refused_by_comparison_with_the_served_one(
@@ -298,9 +299,9 @@ def test_worse_model_is_refused_by_comparison_with_the_served_one(
         "Pusher",
         "Report",
     }
-    assert outcome.baseline_accuracy == pytest.approx(first[0].outcome.accuracy)
-    drop = first[0].outcome.accuracy - outcome.accuracy
-    [miss] = outcome.misses
+    assert outcome.baseline["accuracy"] == pytest.approx(first[0].outcome.figures["accuracy"])
+    drop = first[0].outcome.figures["accuracy"] - outcome.figures["accuracy"]
+    [miss] = outcome.missed_bounds
     assert miss.startswith(f"accuracy is {drop:.3f} lower than the served model's")
     assert f"{drop - 0.02:.3f} more than the 0.020 allowed" in miss
     assert miss in said
@@ -308,7 +309,9 @@ def test_worse_model_is_refused_by_comparison_with_the_served_one(
     facts = _facts(finished)
     assert facts["verdict"]["headline"] == "Refused: a bound was missed"
     assert _sentence(miss) in facts["verdict"]["reasons"]
-    assert facts["figures"]["accuracy"]["baseline"] == pytest.approx(first[0].outcome.accuracy)
+    assert facts["figures"]["accuracy"]["baseline"] == pytest.approx(
+        first[0].outcome.figures["accuracy"]
+    )
 
 
 def test_served_model_of_other_breeds_is_no_baseline(
@@ -325,7 +328,7 @@ def test_served_model_of_other_breeds_is_no_baseline(
 
     finished = run(config, Console(file=io.StringIO()))
 
-    assert finished.outcome.baseline_accuracy is None
+    assert not finished.outcome.baseline
     assert finished.outcome.pushed_path is not None
     assert any("names other breeds" in text for text in _facts(finished)["verdict"]["reasons"])
     shutil.rmtree(finished.outcome.pushed_path)

@@ -37,8 +37,10 @@ class ModelAnswers:
     """`(n, k)`: their probabilities."""
     truth_probability: NDArray[np.float32]
     """`(n,)`."""
-    in_top_5: NDArray[np.bool_]
-    """`(n,)`: whether fewer than five labels are more probable than the truth."""
+    right: NDArray[np.float64]
+    """`(n,)`: 1 where the most probable label is the truth, else 0."""
+    in_top_5: NDArray[np.float64]
+    """`(n,)`: 1 where fewer than five labels are more probable than the truth, else 0."""
     cross_entropy: NDArray[np.float64]
     """`(n,)`, in nats."""
 
@@ -53,11 +55,6 @@ class AnswerTable:
     model: ModelAnswers
     baseline: ModelAnswers | None
     """None where there was no baseline."""
-
-    def is_right(self, answers: ModelAnswers) -> NDArray[np.bool_]:
-        """Says of each picture whether its breed was named: `(n,)`."""
-        right: NDArray[np.bool_] = answers.guesses[:, 0] == self.labels
-        return right
 
 
 def read_answer_table(evaluation: Path | str) -> AnswerTable:
@@ -90,11 +87,13 @@ def _model_answers(table: pa.Table, prefix: str) -> ModelAnswers:
         flat: NDArray[np.generic] = column.flatten().to_numpy()
         return flat.reshape(len(table), -1)
 
+    guesses = lists(GUESSES).astype(np.int32)
     return ModelAnswers(
-        guesses=lists(GUESSES).astype(np.int32),
+        guesses=guesses,
         guess_probabilities=lists(GUESS_PROBABILITIES).astype(np.float32),
         truth_probability=values(TRUTH_PROBABILITY).astype(np.float32),
-        in_top_5=values(NUM_BETTER).astype(np.int32) < _BEST_OF,
+        right=(guesses[:, 0] == table[LABEL].to_numpy()).astype(np.float64),
+        in_top_5=(values(NUM_BETTER).astype(np.int32) < _BEST_OF).astype(np.float64),
         cross_entropy=values(CROSS_ENTROPY).astype(np.float64),
     )
 

@@ -13,10 +13,10 @@ from tensorflow_model_analysis.writers import eval_config_writer
 
 from components.evaluator.metrics import (
     ACCURACY,
-    DROP_HAIR,
     EXAMPLE_COUNT,
+    HAIR,
+    METRIC_BY_NAME,
     SLICE_ACCURACY,
-    TOP_5_ACCURACY,
 )
 from components.evaluator.results.tfma import DIGITS, SliceResult, load_slices, slice_key
 from components.evaluator.results.values import BASELINE_NAME, Bound
@@ -49,8 +49,6 @@ def miss_in_words(bound: Bound) -> str:
 def _with_unit(number: float, unit: str) -> str:
     return f"{number:,.1f} {unit}" if unit else f"{number:.3f}"
 
-
-_TITLES = {ACCURACY: "Accuracy", TOP_5_ACCURACY: "Top-5 accuracy", SLICE_ACCURACY: "Accuracy"}
 
 Failure = tuple[str, bool, tuple[tuple[str, str], ...]]
 """Name of a metric, whether its change was too large, and the slice."""
@@ -97,15 +95,15 @@ def _bounds(
     options = json.loads(metric.config)
     name = options["name"]
     if threshold.HasField("value_threshold"):
-        lower_bound = round(threshold.value_threshold.lower_bound.value, DIGITS)
+        lower_bound = round(threshold.value_threshold.lower_bound.value + HAIR, DIGITS)
         if features:
             yield from _within(features[0], name, lower_bound, options, slices, failures)
         else:
             value = slices[()].model.figures[name]
             kept = (name, False, ()) not in failures
-            yield Bound(_TITLES[name], value, lower_bound, at_least=True, kept=kept)
+            yield Bound(_title(name), value, lower_bound, at_least=True, kept=kept)
     if threshold.HasField("change_threshold") and not features and name in slices[()].changes:
-        allowed = round(-threshold.change_threshold.absolute.value - DROP_HAIR, DIGITS)
+        allowed = round(-threshold.change_threshold.absolute.value - HAIR, DIGITS)
         drop = 0 - slices[()].changes[name]
         yield Bound(
             DROP_TITLE, drop, allowed, at_least=False, kept=(name, True, ()) not in failures
@@ -128,7 +126,7 @@ def _within(
         if each.model.figures[EXAMPLE_COUNT] >= options.get("min_pictures", 1)
     )
     kind = "breed" if feature == BREED_KEY else feature
-    title = _TITLES[name]
+    title = _title(name)
     misses = [
         Bound(f"{title} of {slice_in_words(key)}", value, lower_bound, at_least=True, kept=False)
         for value, key in held
@@ -144,6 +142,10 @@ def _within(
         # Without a single slice TFMA takes the bound for missed; slices that are all too small
         # keep it.
         yield Bound(f"{title} of each {kind}", None, lower_bound, at_least=True, kept=bool(found))
+
+
+def _title(name: str) -> str:
+    return ACCURACY.title if name == SLICE_ACCURACY else METRIC_BY_NAME[name].title
 
 
 def slice_in_words(key: tuple[tuple[str, str], ...]) -> str:

@@ -45,12 +45,12 @@ def expected_calibration_error(bins: Sequence[CalibrationBin]) -> float:
     return sum(each.count * abs(each.confidence - each.accuracy) for each in bins) / num_answers
 
 
-def gaps_by_bin(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> NDArray[np.float64]:
+def gaps_by_bin(confidence: NDArray[np.float32], right: NDArray[np.float64]) -> NDArray[np.float64]:
     """Lays out answers so that the error can be worked out anew over other draws of them.
 
     Args:
         confidence: `(n,)`: probability of the breed that was named.
-        right: `(n,)`: whether that was the truth.
+        right: `(n,)`: 1 where that was the truth, else 0.
 
     Returns:
         `(CALIBRATION_BINS, n)`: confidence less rightness in an answer's bin, 0 in all others. The

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from components.evaluator.metrics import ACCURACY, LOSS, TOP_5_ACCURACY
+from components.evaluator.metrics import METRICS
 from components.evaluator.results.answer_table import AnswerTable, ModelAnswers
 from components.evaluator.results.calibration import gaps_by_bin
 from components.evaluator.results.tfma import SliceResult
@@ -21,11 +22,14 @@ _LEVEL = 0.95
 _TAILS = (2.5, 97.5)  # percentiles
 
 
-def resampled_means(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def resampled_means(
+    rows: NDArray[np.float64], labels: NDArray[np.int32] | None = None
+) -> NDArray[np.float64]:
     """Returns the mean of each row over each draw of pictures.
 
     Args:
         rows: `(r, n)`: r values of each of n pictures; all r are drawn together.
+        labels: `(n,)`: breeds, where the mean is to be that of the breeds' means.
 
     Returns:
         `(r, RESAMPLES)`, the same for the same rows.
@@ -36,8 +40,27 @@ def resampled_means(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     for place in range(RESAMPLES):
         drawn = rng.integers(num_pictures, size=num_pictures)
         times = np.bincount(drawn, minlength=num_pictures)
-        means[:, place] = rows @ times / num_pictures
+        means[:, place] = mean_over(rows, times, labels)
     return means
+
+
+def mean_over(
+    rows: NDArray[np.float64], times: NDArray[np.int64], labels: NDArray[np.int32] | None
+) -> NDArray[np.float64]:
+    """Returns the mean of each row, `(r,)`, where each picture counts so many times.
+
+    Args:
+        rows: `(r, n)`: r values of each of n pictures.
+        times: `(n,)`.
+        labels: `(n,)`: breeds, where the mean is to be that of the means of all breeds that are
+            drawn; None for the mean over pictures.
+    """
+    if labels is None:
+        return np.asarray(rows @ times / times.sum())
+    counts = np.bincount(labels, weights=times)
+    sums = np.array([np.bincount(labels, weights=row * times) for row in rows])
+    shares = sums[:, counts > 0] / counts[counts > 0]
+    return np.asarray(shares.mean(axis=1))
 
 
 def percentile_interval(resampled: NDArray[np.float64]) -> Interval:
@@ -66,48 +89,16 @@ def share_interval(count: int, out_of: int) -> Interval | None:
 
 
 @dataclass(frozen=True)
-class _Kind:
-    name: str
-    title: str
-    higher_is_better: bool
-    meaning: str
+class Bootstrap:
+    """Intervals of one model's figures, by the bootstrap: all over the same draws of pictures."""
 
-
-_KINDS = (
-    _Kind(
-        ACCURACY,
-        "Accuracy",
-        higher_is_better=True,
-        meaning="The share of eval pictures whose breed is the one that the model names first.",
-    ),
-    _Kind(
-        TOP_5_ACCURACY,
-        "Top-5 accuracy",
-        higher_is_better=True,
-        meaning="The share of eval pictures whose breed is among the five that the model holds "
-        "most probable.",
-    ),
-    _Kind(
-        LOSS,
-        "Loss",
-        higher_is_better=False,
-        meaning="How surprised the model is by the true breeds: the mean cross-entropy in nats, 0 "
-        "where it is certain of each of them.",
-    ),
-)
-
-
-@dataclass(frozen=True)
-class Scatter:
-    """Intervals, drawn together, of one model."""
-
-    figures: dict[str, Interval]
-    """By TFMA's name."""
+    figures: Mapping[str, Interval]
+    """By the name of the metric."""
     ece: Interval
     """Of the expected calibration error."""
 
 
-def scatter(table: AnswerTable, answers: ModelAnswers) -> Scatter | None:
+def bootstrap(table: AnswerTable, answers: ModelAnswers) -> Bootstrap | None:
     """Works out the intervals from the answers.
 
     Args:
@@ -119,36 +110,44 @@ def scatter(table: AnswerTable, answers: ModelAnswers) -> Scatter | None:
     """
     if len(table.labels) <= 1:
         return None
-    per_picture = per_picture_figures(table, answers)
-    gaps = gaps_by_bin(answers.guess_probabilities[:, 0], table.is_right(answers))
-    means = resampled_means(np.vstack([*per_picture.values(), gaps]))
-    errors = np.abs(means[len(per_picture) :]).sum(axis=0)
+    intervals: dict[str, Interval] = {}
+    for labels, of_metric in (
+        (None, per_picture_values(answers, mean_over_breeds=False)),
+        (table.labels, per_picture_values(answers, mean_over_breeds=True)),
+    ):
+        if of_metric:
+            means = resampled_means(np.vstack(list(of_metric.values())), labels)
+            intervals |= dict(zip(of_metric, map(percentile_interval, means), strict=True))
+    return Bootstrap(intervals, _ece_interval(answers))
+
+
+def _ece_interval(answers: ModelAnswers) -> Interval:
+    gaps = gaps_by_bin(answers.guess_probabilities[:, 0], answers.right)
+    errors = np.abs(resampled_means(gaps)).sum(axis=0)
     # Drawing adds noise to each bin, and the error counts noise of either sign: the draws lie
     # higher than what they are drawn from, and are moved back by as much.
     measured = np.abs(gaps.mean(axis=1)).sum()
-    ece = percentile_interval(np.maximum(errors - errors.mean() + measured, 0))
-    return Scatter(
-        figures={
-            name: percentile_interval(drawn)
-            for name, drawn in zip(per_picture, means, strict=False)
-        },
-        ece=ece,
-    )
+    return percentile_interval(np.maximum(errors - errors.mean() + measured, 0))
 
 
-def per_picture_figures(
-    table: AnswerTable, answers: ModelAnswers
+def per_picture_values(
+    answers: ModelAnswers, *, mean_over_breeds: bool
 ) -> dict[str, NDArray[np.float64]]:
-    """Returns what the figures are the means of, `(n,)` each, by TFMA's name."""
+    """Returns what figures are the means of, `(n,)` each, by the name of the metric.
+
+    Args:
+        answers: what a model said of the pictures.
+        mean_over_breeds: of which figures: those that average breeds, or pictures.
+    """
     return {
-        ACCURACY: table.is_right(answers).astype(np.float64),
-        TOP_5_ACCURACY: answers.in_top_5.astype(np.float64),
-        LOSS: answers.cross_entropy,
+        metric.name: metric.per_picture(answers)
+        for metric in METRICS
+        if metric.per_picture is not None and metric.mean_over_breeds == mean_over_breeds
     }
 
 
 def read_figures(
-    overall: SliceResult, model: Scatter | None, baseline: Scatter | None
+    overall: SliceResult, model: Bootstrap | None, baseline: Bootstrap | None
 ) -> tuple[Figure, ...]:
     """Puts TFMA's figures beside their intervals.
 
@@ -159,14 +158,14 @@ def read_figures(
     """
     return tuple(
         Figure(
-            name=kind.name,
-            title=kind.title,
-            value=overall.model.figures[kind.name],
-            interval=model.figures[kind.name] if model is not None else None,
-            baseline=overall.baseline.figures.get(kind.name),
-            baseline_interval=baseline.figures[kind.name] if baseline is not None else None,
-            higher_is_better=kind.higher_is_better,
-            meaning=kind.meaning,
+            name=metric.name,
+            title=metric.title,
+            value=overall.model.figures[metric.name],
+            interval=model.figures.get(metric.name) if model is not None else None,
+            baseline=overall.baseline.figures.get(metric.name),
+            baseline_interval=baseline.figures.get(metric.name) if baseline is not None else None,
+            higher_is_better=metric.higher_is_better,
+            meaning=metric.meaning,
         )
-        for kind in _KINDS
+        for metric in METRICS
     )

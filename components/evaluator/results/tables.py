@@ -11,9 +11,9 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 from tensorflow_model_analysis.proto import config_pb2
 
-from components.evaluator.metrics import ACCURACY, EXAMPLE_COUNT, SLICE_ACCURACY
+from components.evaluator.metrics import ACCURACY, EXAMPLE_COUNT, HAIR, SLICE_ACCURACY, Cells
 from components.evaluator.results.figures import share_interval
-from components.evaluator.results.tfma import DIGITS, Cells, SliceResult
+from components.evaluator.results.tfma import DIGITS, SliceResult
 from components.evaluator.results.values import BreedRow, SliceRow
 from trainer.preprocessing.features import BREED_KEY
 
@@ -45,9 +45,9 @@ def slice_rows(
                 feature=feature,
                 value=key[0][1],
                 num_eval=num_eval,
-                accuracy=result.model.figures[ACCURACY],
+                accuracy=result.model.figures[ACCURACY.name],
                 interval=share_interval(right, num_eval),
-                baseline_accuracy=result.baseline.figures.get(ACCURACY),
+                baseline_accuracy=result.baseline.figures.get(ACCURACY.name),
                 bound=bound if num_eval >= min_pictures else None,
                 kept=key not in missed,
             )
@@ -61,7 +61,7 @@ def _bound(config: config_pb2.EvalConfig) -> tuple[float | None, int]:
             if options.get("name") == SLICE_ACCURACY:
                 threshold = metric.per_slice_thresholds[0].threshold
                 bound = threshold.value_threshold.lower_bound.value
-                return round(bound, DIGITS), options["min_pictures"]
+                return round(bound + HAIR, DIGITS), options["min_pictures"]
     return None, 0
 
 

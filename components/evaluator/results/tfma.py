@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,7 @@ from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 from components.evaluator.metrics import BASELINE
 
 DIGITS = 6
-"""Digits of a bound as configured: TFMA's own is a hair off, so that what is equal passes."""
-Cells = Mapping[tuple[int, int], int]
-"""Pictures by label of the truth and label that was named; where there are none, none."""
+"""Digits of a bound as configured: TFMA's own is `HAIR` off, so that what is equal passes."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class Measured:
     figures: dict[str, float] = field(default_factory=dict)
     """Value by TFMA's name."""
     confusion: dict[tuple[int, int], int] = field(default_factory=dict)
-    """The slice's confusion matrix, as `Cells`."""
+    """The slice's confusion matrix, as `metrics.Cells`."""
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.evaluator.metrics import METRICS
 from pipeline.history.changes import Change, changes
 from pipeline.history.past_run import History, PastRollback, PastRun, verdict
 from pipeline.local.display import duration_in_words
 
+_LISTED = [metric for metric in METRICS if metric.bound is not None]  # what a verdict goes by
 _MOST_CHANGES = 4
 _FINGERPRINT_LENGTH = 8
 
@@ -31,8 +33,8 @@ def show_history(history: History, limit: int | None, console: Console) -> None:
     table.add_column("Run", justify="right", no_wrap=True)
     table.add_column("When", no_wrap=True)
     table.add_column("Data", overflow="fold")
-    table.add_column("Accuracy", justify="right", no_wrap=True)
-    table.add_column("Top-5", justify="right", no_wrap=True)
+    for metric in _LISTED:
+        table.add_column(metric.column, justify="right", no_wrap=True)
     table.add_column("Verdict", overflow="fold")
     table.add_column("Took", justify="right", no_wrap=True)
     table.add_column("Changed since the run before", overflow="fold")
@@ -46,7 +48,8 @@ def show_history(history: History, limit: int | None, console: Console) -> None:
         if isinstance(entry, PastRun):
             table.add_row(*_run_row(entry, history))
         else:
-            table.add_row("", when(entry.rolled_back_at), "", "", "", _rollback_text(entry))
+            blank = [""] * (1 + len(_LISTED))
+            table.add_row("", when(entry.rolled_back_at), *blank, _rollback_text(entry))
     console.print(table)
     console.print(f"\n{served_now(history)}", soft_wrap=True, highlight=False, markup=False)
 
@@ -103,9 +106,7 @@ def run_json(run: PastRun) -> dict[str, Any]:
             "splits": run.data_splits,
             "num_breeds": run.num_breeds,
         },
-        "accuracy": run.accuracy,
-        "top_5_accuracy": run.top_5_accuracy,
-        "loss": run.loss,
+        **{metric.name: run.figures.get(metric.name) for metric in METRICS},
         "num_eval_examples": run.num_eval_examples,
         "nodes": {
             node.name: {"status": node.status, "seconds": node.elapsed_s} for node in run.nodes
@@ -161,8 +162,7 @@ def _run_row(run: PastRun, history: History) -> tuple[str | Text, ...]:
         str(run.number),
         when(run.started_at),
         Text(data_in_words(run)),
-        share(run.accuracy),
-        share(run.top_5_accuracy),
+        *(metric.written(run.figures.get(metric.name)) for metric in _LISTED),
         verdict(run, history),
         duration_in_words(run.elapsed_s) if run.elapsed_s is not None else "-",
         Text("\n".join(lines)),
@@ -174,11 +174,6 @@ def _rollback_text(rollback: PastRollback) -> Text:
     text = Text(f"rolled back from {note.replaced} to {note.copy_of}", "magenta")
     text.append(f", as {rollback.version}")
     return text.append(f": {note.reason}" if note.reason else "")
-
-
-def share(value: float | None) -> str:
-    """Writes a share; `-` where there is none."""
-    return "-" if value is None else f"{value:.3f}"
 
 
 def _moment(entry: PastRun | PastRollback) -> datetime.datetime:

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.history.show_history import changes_json, data_in_words, run_json, share, when
+from components.evaluator.metrics import ACCURACY, METRICS
+from pipeline.cli.history.show_history import changes_json, data_in_words, run_json, when
 from pipeline.history import changes as configuration
 from pipeline.history.changes import breed_changes
 from pipeline.history.past_run import History, NodeRun, PastRun, verdict
@@ -89,13 +90,10 @@ def _show_configuration(before: PastRun, after: PastRun, console: Console) -> No
 
 def _show_figures(before: PastRun, after: PastRun, console: Console) -> None:
     table = _table("Figure", before, after, "Difference")
-    for title, one, other in (
-        ("Accuracy", before.accuracy, after.accuracy),
-        ("Top-5 accuracy", before.top_5_accuracy, after.top_5_accuracy),
-        ("Loss", before.loss, after.loss),
-    ):
-        difference = "" if one is None or other is None else f"{other - one:+.3f}"
-        table.add_row(title, share(one), share(other), difference)
+    for metric in METRICS:
+        one, other = before.figures.get(metric.name), after.figures.get(metric.name)
+        difference = "" if one is None or other is None else f"{other - one:+.{metric.digits}f}"
+        table.add_row(metric.title, metric.written(one), metric.written(other), difference)
     console.print()
     console.print(table)
     if before.data_fingerprint != after.data_fingerprint:
@@ -116,8 +114,8 @@ def _show_breeds(before: PastRun, after: PastRun, console: Console) -> None:
         style = "green" if each.change > 0 else "red"
         table.add_row(
             Text(each.breed),
-            share(each.before),
-            share(each.after),
+            ACCURACY.written(each.before),
+            ACCURACY.written(each.after),
             Text(f"{each.change:+.3f}", style),
         )
     console.print()

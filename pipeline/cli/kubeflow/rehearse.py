@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from components.evaluator.metrics import ACCURACY
 from pipeline.cli.app import ExitCode, app, clear_errors
+from pipeline.cli.train.run import figures_table
 
 if TYPE_CHECKING:
     from pipeline.kubeflow.rehearsal.options import RunIn
@@ -18,21 +19,12 @@ if TYPE_CHECKING:
 
 def report_rehearsal(finished: FinishedRehearsal, console: Console) -> None:
     """Prints the nodes, the figures beside their bounds, and the verdict."""
-    outcome, parameters = finished.outcome, finished.parameters
+    outcome = finished.outcome
     console.print(finished.display.table())
-    figures = Table(box=None, pad_edge=False, show_header=False)
-    figures.add_row(
-        "Accuracy",
-        f"{outcome.accuracy:.3f}",
-        f"{_bound(parameters.get('min_accuracy'))}on {outcome.num_eval_examples:,} eval pictures",
-    )
-    figures.add_row(
-        "Top-5 accuracy",
-        f"{outcome.top_5_accuracy:.3f}",
-        _bound(parameters.get("min_top_5_accuracy")).rstrip(", "),
-    )
-    if outcome.baseline_accuracy is not None:
-        figures.add_row("Served model", f"{outcome.baseline_accuracy:.3f}", "compared with")
+    figures = figures_table(outcome, finished.parameters)
+    if outcome.baseline:
+        served = ACCURACY.written(outcome.baseline[ACCURACY.name])
+        figures.add_row("Served model", served, "compared with")
     if outcome.canary is not None and outcome.canary.latency_ms is not None:
         figures.add_row(
             "Latency",
@@ -52,15 +44,11 @@ def report_rehearsal(finished: FinishedRehearsal, console: Console) -> None:
         console.print("[bold green]Blessed[/], not pushed: the pipeline has no Pusher.")
     else:
         console.print("[bold red]Not blessed, not pushed[/]: what was served before stays.")
-        for miss in outcome.misses:
+        for miss in outcome.missed_bounds:
             console.print(f"  {miss}", soft_wrap=True)
     if finished.report_path is not None:
         console.print(f"  report   {finished.report_path}", soft_wrap=True)
     console.print(f"  log      {finished.log_path}", style="dim", soft_wrap=True)
-
-
-def _bound(value: object) -> str:
-    return f"at least {value:.3f}, " if isinstance(value, float | int) else ""
 
 
 @app.command()

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from components.evaluator.metrics import ACCURACY, METRICS
 from pipeline.cli.app import ExitCode, app, clear_errors
 from pipeline.cli.arguments import ConfigOption, DataOption, FreshOption, overrides_of
 from pipeline.local.display import duration_in_words
@@ -20,9 +21,10 @@ from pipeline.local.display import duration_in_words
 if TYPE_CHECKING:
     from pipeline.config.config import Config
     from pipeline.local.compare import Result
+_OTHERS = [metric for metric in METRICS if metric is not ACCURACY]
 _COLUMNS = (
-    "variant", "accuracy", "best_accuracy", "best_step", "top_5_accuracy", "loss", "training_s",
-    "failure",
+    "variant", ACCURACY.name, "best_accuracy", "best_step", *(metric.name for metric in _OTHERS),
+    "training_s", "failure",
 )  # fmt: skip
 
 
@@ -32,7 +34,8 @@ def report_comparison(results: Sequence[Result], picture: Path, console: Console
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Variant", overflow="fold")
-    for heading in ("Accuracy", "Best", "At step", "Top-5", "Loss", "Training"):
+    others = [metric.column for metric in _OTHERS]
+    for heading in (ACCURACY.column, "Best", "At step", *others, "Training"):
         table.add_column(heading, justify="right", no_wrap=True)
     for result in results:
         if isinstance(result, Failed):
@@ -40,11 +43,10 @@ def report_comparison(results: Sequence[Result], picture: Path, console: Console
             continue
         table.add_row(
             escape(result.label),
-            f"{result.accuracy:.3f}",
-            f"{result.best.accuracy:.3f}",
+            ACCURACY.written(result.figures[ACCURACY.name]),
+            ACCURACY.written(result.best.accuracy),
             f"{result.best.step:,}",
-            f"{result.top_5_accuracy:.3f}",
-            f"{result.loss:.3f}",
+            *(metric.written(result.figures[metric.name]) for metric in _OTHERS),
             duration_in_words(result.training_s),
         )
     console.print()
@@ -82,12 +84,13 @@ def write_comparison(results: Sequence[Result], title: str, picture: Path) -> No
         table.writerow(_COLUMNS)
         for result in results:
             if isinstance(result, Failed):
-                table.writerow((result.label, "", "", "", "", "", "", result.reason))
+                table.writerow((result.label, *[""] * (len(_COLUMNS) - 2), result.reason))
                 continue
             table.writerow(
                 (
-                    result.label, result.accuracy, result.best.accuracy, result.best.step,
-                    result.top_5_accuracy, result.loss, result.training_s, "",
+                    result.label, result.figures[ACCURACY.name], result.best.accuracy,
+                    result.best.step, *(result.figures[metric.name] for metric in _OTHERS),
+                    result.training_s, "",
                 )
             )  # fmt: skip
     curves = {result.label: result.curve for result in results if isinstance(result, Trained)}

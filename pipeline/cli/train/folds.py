@@ -9,27 +9,31 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from components.evaluator.metrics import ACCURACY, METRICS, Figures
 from pipeline.local.cross_validate import FoldResult, Spread, spread
 from pipeline.local.display import duration_in_words
 
 _MEAN, _DEVIATION = "mean", "standard deviation"
 _COLUMNS = (
-    "fold", "accuracy", "top_5_accuracy", "loss", "num_train_examples", "num_eval_examples",
+    "fold", *(metric.name for metric in METRICS), "num_train_examples", "num_eval_examples",
     "training_s", "bounds_kept",
 )  # fmt: skip
 
 
 def report_fold(result: FoldResult, console: Console) -> None:
     """Prints one fold, as soon as it has ended."""
+    figures = ", ".join(
+        f"{metric.column.lower()} {metric.written(result.figures[metric.name])}"
+        for metric in METRICS
+    )
     console.print(
-        f"fold-{result.fold}: accuracy {result.accuracy:.3f}, top-5 {result.top_5_accuracy:.3f}, "
-        f"loss {result.loss:.3f} on {result.num_eval_examples:,} eval pictures, after "
+        f"fold-{result.fold}: {figures} on {result.num_eval_examples:,} eval pictures, after "
         f"{duration_in_words(result.training_s)} of training on {result.num_train_examples:,}"
         f"{' (reused)' if result.reused else ''}",
         highlight=False,
         soft_wrap=True,
     )
-    for miss in result.misses:
+    for miss in result.missed_bounds:
         console.print(f"  {miss}", highlight=False, soft_wrap=True, markup=False)
 
 
@@ -37,34 +41,28 @@ def report_folds(results: Sequence[FoldResult], path: Path, console: Console) ->
     """Prints all folds, their mean and spread, and where the figures are kept."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Eval split", no_wrap=True)
-    for heading in ("Accuracy", "Top-5", "Loss", "Train pictures", "Eval pictures", "Training"):
+    headings = [metric.column for metric in METRICS]
+    for heading in (*headings, "Train pictures", "Eval pictures", "Training"):
         table.add_column(heading, justify="right")
     table.add_column("Bounds")
     for result in results:
         table.add_row(
             f"fold-{result.fold}",
-            *_figures(result.accuracy, result.top_5_accuracy, result.loss),
+            *_figures(result.figures),
             f"{result.num_train_examples:,}",
             f"{result.num_eval_examples:,}",
             duration_in_words(result.training_s),
-            "missed" if result.misses else "kept",
+            "missed" if result.missed_bounds else "kept",
         )
-    accuracy, top_5, loss, training_s = _spreads(results)
+    means, deviations, training_s = _spreads(results)
     table.add_section()
-    table.add_row(
-        "Mean",
-        *_figures(accuracy.mean, top_5.mean, loss.mean),
-        "",
-        "",
-        duration_in_words(training_s.mean),
-    )
-    table.add_row(
-        "Standard deviation", *_figures(accuracy.deviation, top_5.deviation, loss.deviation)
-    )
+    table.add_row("Mean", *_figures(means), "", "", duration_in_words(training_s.mean))
+    table.add_row("Standard deviation", *_figures(deviations))
     console.print()
     console.print(table, highlight=False)
+    mean, deviation = (ACCURACY.written(each[ACCURACY.name]) for each in (means, deviations))
     console.print(
-        f"\n[bold]Accuracy {accuracy.mean:.3f} ± {accuracy.deviation:.3f}[/] over {len(results)} "
+        f"\n[bold]Accuracy {mean} ± {deviation}[/] over {len(results)} "
         "folds (mean and sample standard deviation).\n"
         "Nothing was pushed: each model has seen only a part of the pictures.",
         highlight=False,
@@ -82,29 +80,30 @@ def write_folds(results: Sequence[FoldResult], path: Path) -> None:
         for result in results:
             table.writerow(
                 (
-                    result.fold, result.accuracy, result.top_5_accuracy, result.loss,
+                    result.fold, *(result.figures[metric.name] for metric in METRICS),
                     result.num_train_examples, result.num_eval_examples, result.training_s,
-                    str(not result.misses).lower(),
+                    str(not result.missed_bounds).lower(),
                 )
             )  # fmt: skip
         if len(results) > 1:
-            accuracy, top_5, loss, training_s = _spreads(results)
-            table.writerow(
-                (_MEAN, accuracy.mean, top_5.mean, loss.mean, "", "", training_s.mean, "")
-            )
-            deviations = (accuracy.deviation, top_5.deviation, loss.deviation)
-            table.writerow((_DEVIATION, *deviations, "", "", training_s.deviation, ""))
+            means, deviations, training_s = _spreads(results)
+            table.writerow((_MEAN, *means.values(), "", "", training_s.mean, ""))
+            table.writerow((_DEVIATION, *deviations.values(), "", "", training_s.deviation, ""))
     partial.replace(path)
 
 
-def _spreads(results: Sequence[FoldResult]) -> tuple[Spread, Spread, Spread, Spread]:
+def _spreads(results: Sequence[FoldResult]) -> tuple[Figures, Figures, Spread]:
+    """Returns the metrics' means, their deviations, and the spread of the seconds of training."""
+    spreads = {
+        metric.name: spread([result.figures[metric.name] for result in results])
+        for metric in METRICS
+    }
     return (
-        spread([result.accuracy for result in results]),
-        spread([result.top_5_accuracy for result in results]),
-        spread([result.loss for result in results]),
+        {name: each.mean for name, each in spreads.items()},
+        {name: each.deviation for name, each in spreads.items()},
         spread([result.training_s for result in results]),
     )
 
 
-def _figures(*values: float) -> tuple[str, ...]:
-    return tuple(f"{value:.3f}" for value in values)
+def _figures(figures: Figures) -> tuple[str, ...]:
+    return tuple(metric.written(figures[metric.name]) for metric in METRICS)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from components.evaluator.metrics import ACCURACY, METRICS
 from foundation.versions import newest_version, read_rollback
 from pipeline.cli.app import ExitCode, app, clear_errors
 from pipeline.cli.arguments import ConfigOption, DataOption, FreshOption, overrides_of
@@ -18,8 +20,26 @@ from pipeline.local.observer import NodeStatus
 
 if TYPE_CHECKING:
     from pipeline.config.config import Config
+    from pipeline.history.outcome import Outcome
     from pipeline.local.cross_validate import FoldResult
     from pipeline.local.run_pipeline import FinishedRun
+
+
+def figures_table(outcome: Outcome, bounds: Mapping[str, Any]) -> Table:
+    """Begins a table of what came out: a row for each metric, with its bound.
+
+    Args:
+        outcome: the run's.
+        bounds: settings of the Evaluator by their names; may lack those that are not known.
+    """
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for metric in METRICS:
+        bound = bounds.get(metric.bound) if metric.bound is not None else None
+        notes = [] if bound is None else [f"at least {metric.written(bound)}"]
+        if metric is METRICS[0]:
+            notes.append(f"on {outcome.num_eval_examples:,} eval pictures")
+        table.add_row(metric.title, metric.written(outcome.figures[metric.name]), ", ".join(notes))
+    return table
 
 
 def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
@@ -31,27 +51,17 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
     if set(finished.display.nodes.values()) == {NodeStatus.REUSED}:
         console.print("\nNothing has changed since the last run: every result was reused.")
 
-    bounds = config.evaluator
-    figures = Table(box=None, pad_edge=False, show_header=False)
-    figures.add_row(
-        "Accuracy",
-        f"{outcome.accuracy:.3f}",
-        f"at least {bounds.min_accuracy:.3f}, on {outcome.num_eval_examples:,} eval pictures",
-    )
-    figures.add_row(
-        "Top-5 accuracy",
-        f"{outcome.top_5_accuracy:.3f}",
-        f"at least {bounds.min_top_5_accuracy:.3f}",
-    )
+    figures = figures_table(outcome, config.evaluator.model_dump())
+    baseline = outcome.baseline.get(ACCURACY.name)
     if not config.pusher.enabled:
         figures.add_row("Served model", "", "not compared with, because nothing is to be pushed")
-    elif outcome.baseline_accuracy is None:
+    elif baseline is None:
         figures.add_row("Served model", "none", "nothing of the same breeds to compare with yet")
     else:
         figures.add_row(
             "Served model",
-            f"{outcome.baseline_accuracy:.3f}",
-            f"may be at most {bounds.max_accuracy_drop:.3f} better",
+            ACCURACY.written(baseline),
+            f"may be at most {ACCURACY.written(config.evaluator.max_accuracy_drop)} better",
         )
     canary = outcome.canary
     if canary is not None and canary.latency_ms is not None:
@@ -80,7 +90,7 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
         console.print("[bold green]Blessed[/], not pushed, because pusher.enabled is false.")
     else:
         console.print("[bold red]Not blessed, not pushed[/]: what was served before stays.")
-        for miss in outcome.misses:
+        for miss in outcome.missed_bounds:
             console.print(f"  {miss}", soft_wrap=True)
         if canary is not None and canary.misses:
             console.print(f"  server   {canary.log_path}", style="dim", soft_wrap=True)

@@ -110,7 +110,7 @@ def _to_pusher(own: dict[str, Any], given: dict[str, Any]) -> None:
 def _to_report(own: dict[str, Any], given: dict[str, Any]) -> None:
     settings = json.loads(own["settings"])
     settings["trainer"].update(_training_settings(given))
-    settings["evaluator"].update({name: given[name] for name in BOUND_PARAMETERS})
+    settings["evaluator"].update({name: given[name] for name in BOUND_PARAMETERS if name in given})
     settings["pusher"]["destination"] = given.get(PUSH_DESTINATION)
     settings["kubeflow"]["data"] = given[DATA]
     own["settings"] = json.dumps(settings)
