@@ -246,13 +246,13 @@ def facts_json(facts: ReportFacts) -> str:
             for pair in facts.pairs
         ],
     }
-    return json.dumps(_finite(written_facts), indent=1, ensure_ascii=False, allow_nan=False)
+    return json.dumps(finite(written_facts), indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """Puts null for what JSON has no number for, such as the loss of a certain and wrong answer."""
     if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
+        return [finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

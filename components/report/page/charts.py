@@ -1,4 +1,4 @@
-"""What a chart is, and the look that all charts have in common.
+"""The report's charts, and the look that they have in common.
 
 A colour is the name of a custom property of the page's style sheet, such as `--accent`: the page
 puts in what the reader's theme makes of it.
@@ -7,49 +7,42 @@ puts in what the reader's theme makes of it.
 from __future__ import annotations
 
 import html
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from components.evaluator.results.values import BASELINE_NAME, BreedRow, Calibration, Confusion
-from components.report.facts import Data, Histogram
-from components.report.page.formats import in_figures
+from components.report.facts import Data, Histogram, finite
+from components.report.page.formats import format_number
 from trainer.training.history import Epoch
 
 OURS, THEIRS, WRONG, QUIET = "--series-1", "--series-3", "--series-2", "--quiet"
 """Colours of this model, of the served model, of errors, and of what stands back."""
-FONT = "system-ui, sans-serif"
 _TICK_LETTERS = 26
+_LEVEL_BREEDS = 8  # more names than these do not fit side by side
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One chart.
-
-    Attributes:
-        label: what it shows, in a sentence, for those who do not see it.
-        traces: Plotly's traces.
-        layout: Plotly's layout.
-        height: in CSS pixels.
-    """
+    """One chart, in Plotly's terms."""
 
     label: str
+    """What it shows, in a sentence, for those who do not see it."""
     traces: list[dict[str, Any]]
     layout: dict[str, Any]
     height: int
+    """In CSS pixels."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns what the page's script reads; what is not a finite number is null."""
         return {
             "data": finite(self.traces),
-            "layout": finite({**self.layout, "height": self.height}),
+            "layout": finite(self.layout | {"height": self.height}),
         }
 
 
-def layout(
-    x: dict[str, Any] | None = None, y: dict[str, Any] | None = None, **others: Any
-) -> dict[str, Any]:
+def layout(x: dict[str, Any], y: dict[str, Any], **others: Any) -> dict[str, Any]:
     """Returns a layout in the report's look.
 
     Args:
@@ -57,22 +50,17 @@ def layout(
         y: the same of the vertical axis.
         **others: further parts of the layout; they replace those of the same name.
     """
+    font = {"family": "system-ui, sans-serif", "size": 13}
     return {
         "margin": {"l": 52, "r": 12, "t": 28, "b": 46},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": FONT, "size": 13, "color": "--quiet"},
+        "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {**font, "color": "--quiet"},
         "hoverlabel": {
-            "bgcolor": "--card",
-            "bordercolor": "--line",
-            "font": {"family": FONT, "size": 13, "color": "--ink"},
+            "bgcolor": "--card", "bordercolor": "--line", "font": {**font, "color": "--ink"}
         },
         "legend": {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "xanchor": "left"},
-        "dragmode": False,
-        "xaxis": axis(**(x or {})),
-        "yaxis": axis(**(y or {})),
-        **others,
-    }
+        "dragmode": False, "xaxis": axis(**x), "yaxis": axis(**y), **others,
+    }  # fmt: skip
 
 
 def axis(title: str = "", **others: Any) -> dict[str, Any]:
@@ -84,12 +72,9 @@ def axis(title: str = "", **others: Any) -> dict[str, Any]:
     """
     return {
         "title": {"text": title, "standoff": 8, "font": {"size": 13}},
-        "gridcolor": "--grid",
-        "linecolor": "--line",
-        "zeroline": False,
-        "automargin": True,
+        "gridcolor": "--grid", "linecolor": "--line", "zeroline": False, "automargin": True,
         **others,
-    }
+    }  # fmt: skip
 
 
 def escaped(names: Iterable[str]) -> list[str]:
@@ -97,26 +82,22 @@ def escaped(names: Iterable[str]) -> list[str]:
     return [html.escape(name, quote=False) for name in names]
 
 
-def short_ticks(names: Sequence[str]) -> dict[str, str]:
-    """Returns what stands at an axis for each name that is too long for it.
+def breed_axis(names: Iterable[str], **others: Any) -> dict[str, Any]:
+    """Returns what an axis of breeds has: long names shortened, and many names slanted.
 
     Args:
         names: as they are, not escaped.
+        **others: further parts of the axis; they replace those of the same name.
     """
+    names = list(names)
     long_names = [name for name in names if len(name) > _TICK_LETTERS]
     shortened = (f"{name[: _TICK_LETTERS - 1].rstrip()}…" for name in long_names)
-    return dict(zip(escaped(long_names), escaped(shortened), strict=True))
-
-
-def finite(value: Any) -> Any:
-    """Returns plain data with None for numbers that JSON cannot hold."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: finite(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(inner) for inner in value]
-    return value
+    return {
+        "type": "category", "showgrid": False, "tickfont": {"size": 11},
+        "tickangle": -60 if len(names) > _LEVEL_BREEDS else "auto",
+        "labelalias": dict(zip(escaped(long_names), escaped(shortened), strict=True)),
+        **others,
+    }  # fmt: skip
 
 
 _ROOMY_BREEDS = 40  # more stand so close that their marks are made smaller
@@ -158,17 +139,12 @@ def draw_recalls(breeds: Sequence[BreedRow]) -> Chart | None:
             }
         )  # fmt: skip
     return Chart(
-        label=f"Recall of {len(rows)} breeds, sorted, from {in_figures(recalls[0])} for "
-        f"{rows[0].breed} down to {in_figures(recalls[-1])} for {rows[-1].breed}. "
+        label=f"Recall of {len(rows)} breeds, sorted, from {format_number(recalls[0])} for "
+        f"{rows[0].breed} down to {format_number(recalls[-1])} for {rows[-1].breed}. "
         "The table below has every number.",
         traces=traces,
         layout=layout(
-            {
-                "type": "category", "tickangle": -60 if len(rows) > 8 else "auto",
-                "tickfont": {"size": 11}, "showgrid": False,
-                "labelalias": short_ticks([row.breed for row in rows]),
-                "range": [-0.8, len(rows) - 0.2],
-            },
+            breed_axis((row.breed for row in rows), range=[-0.8, len(rows) - 0.2]),
             {"title": "recall", "range": [-0.02, 1.02]},
             dragmode="zoom",
         ),
@@ -187,7 +163,7 @@ def draw_calibration(calibration: Calibration) -> Chart | None:
     middles = [(each.low + each.high) / 2 for each in bins]
     return Chart(
         label=f"Reliability diagram: the share of right answers against their mean probability, in "
-        f"{len(bins)} bins. On average the two are {in_figures(calibration.ece)} apart.",
+        f"{len(bins)} bins. On average the two are {format_number(calibration.ece)} apart.",
         traces=[
             {
                 "type": "scatter", "x": [0, 1], "y": [0, 1], "mode": "lines",
@@ -234,11 +210,7 @@ def draw_confusion(confusion: Confusion) -> Chart | None:
     rows = [[confusion.counts[truth][named] for named in order] for truth in order]
     right = sum(row[position] for position, row in enumerate(rows))
     total = sum(map(sum, rows))
-    ticks = {
-        "type": "category", "showgrid": False, "tickfont": {"size": 11}, "ticks": "",
-        "range": [-0.5, len(names) - 0.5],
-        "labelalias": short_ticks(confusion.breeds),
-    }  # fmt: skip
+    ends = [-0.5, len(names) - 0.5]
     return Chart(
         label=f"Confusion matrix of {len(names)} breeds: rows are the true breed, columns the one "
         f"named. {right:,} of {total:,} pictures lie on the diagonal, named rightly. "
@@ -248,8 +220,10 @@ def draw_confusion(confusion: Confusion) -> Chart | None:
             _layer(names, rows, numbered, "right", on_diagonal=True),
         ],
         layout=layout(
-            {"title": "named", **ticks, "tickangle": -90},
-            {"title": "true breed", **ticks, "range": [len(names) - 0.5, -0.5]},
+            breed_axis(confusion.breeds, title="named", ticks="", tickangle=-90, range=ends),
+            breed_axis(
+                confusion.breeds, title="true breed", ticks="", tickangle="auto", range=ends[::-1]
+            ),
             dragmode="zoom",
             margin={"l": 8, "r": 8, "t": 8, "b": 8},
         ),
@@ -262,24 +236,24 @@ def _layer(
 ) -> dict[str, Any]:
     """Returns the cells on or off the diagonal that hold a picture, as shares of their row."""
 
-    def cells(of_cell: dict[str, list[list[Any]]], truth: int, named: int) -> None:
-        count, total = rows[truth][named], sum(rows[truth])
-        shown = count > 0 and (truth == named) == on_diagonal
-        of_cell["z"][truth].append(round(count / total, 4) if shown else None)
-        of_cell["text"][truth].append(count if shown else "")
-        of_cell["customdata"][truth].append(total if shown else None)
+    def cells(value: Callable[[int, int], Any], empty: Any = None) -> list[list[Any]]:
+        """Lays out a value of a count and its row's sum for each cell that is shown."""
+        return [
+            [
+                value(count, sum(row)) if count and (truth == named) == on_diagonal else empty
+                for named, count in enumerate(row)
+            ]
+            for truth, row in enumerate(rows)
+        ]
 
-    layers: dict[str, list[list[Any]]] = {
-        key: [[] for _ in names] for key in ("z", "text", "customdata")
-    }
-    for truth in range(len(names)):
-        for named in range(len(names)):
-            cells(layers, truth, named)
-    share = max((cell for row in layers["z"] for cell in row if cell is not None), default=1.0)
+    shares = cells(lambda count, total: round(count / total, 4))
+    highest = max((cell for row in shares for cell in row if cell is not None), default=1.0)
     says = "%{y}: right in" if on_diagonal else "%{y} named %{x}"
     return {
-        "type": "heatmap", "x": names, "y": names, **layers,
-        "zmin": 0, "zmax": 1 if on_diagonal else share,
+        "type": "heatmap", "x": names, "y": names, "z": shares,
+        "text": cells(lambda count, _: count, ""),
+        "customdata": cells(lambda _, total: total),
+        "zmin": 0, "zmax": 1 if on_diagonal else highest,
         "colorscale": [[0, f"--{kind}-low"], [1, f"--{kind}-{'mid' if numbered else 'high'}"]],
         "showscale": False, "hoverongaps": False, "xgap": 1 if numbered else 0.3,
         "ygap": 1 if numbered else 0.3, "name": kind,
@@ -313,15 +287,8 @@ def draw_splits(data: Data) -> Chart | None:
             for index, split in enumerate(splits)
         ],
         layout=layout(
-            {
-                "type": "category", "showgrid": False, "tickfont": {"size": 11},
-                "labelalias": short_ticks(data.breeds),
-                "tickangle": -60 if len(names) > 8 else "auto",
-            },
-            {"title": "pictures"},
-            barmode="stack",
-            bargap=0.15,
-            dragmode="zoom",
+            breed_axis(data.breeds), {"title": "pictures"},
+            barmode="stack", bargap=0.15, dragmode="zoom",
         ),
         height=360,
     )  # fmt: skip
@@ -332,16 +299,12 @@ def draw_histograms(histograms: Sequence[Histogram]) -> list[Chart]:
 
     What is the same in all pictures is not spread, and not drawn.
     """
-    features = dict.fromkeys(each.feature for each in histograms)
-    drawn = (
-        (feature, [each for each in histograms if each.feature == feature and any(each.counts)])
-        for feature in features
-    )
-    return [
-        _histogram(feature, splits)
-        for feature, splits in drawn
-        if len({end for split in splits for end in (split.minimum, split.maximum)}) > 1
-    ]
+    charts = []
+    for feature in dict.fromkeys(each.feature for each in histograms):
+        splits = [each for each in histograms if each.feature == feature and any(each.counts)]
+        if len({end for split in splits for end in (split.minimum, split.maximum)}) > 1:
+            charts.append(_histogram(feature, splits))
+    return charts
 
 
 def _histogram(feature: str, splits: Sequence[Histogram]) -> Chart:
@@ -352,14 +315,11 @@ def _histogram(feature: str, splits: Sequence[Histogram]) -> Chart:
     """
     traces = []
     for index, split in enumerate(splits):
-        total = sum(split.counts)
-        widths = [high - low for low, high in zip(split.edges[:-1], split.edges[1:], strict=True)]
+        shares = [count / sum(split.counts) for count in split.counts]
         bins = [
-            count / total / width if width > 0 else 0.0
-            for count, width in zip(split.counts, widths, strict=True)
+            share / (high - low) if high > low else 0.0
+            for share, (low, high) in zip(shares, pairwise(split.edges), strict=True)
         ]
-        shares = [count / total for count in split.counts]
-        colour = _COLOURS[index % len(_COLOURS)]
         traces.append(
             {
                 # Each bin's value holds up to the next edge; the outline comes down at both ends.
@@ -367,8 +327,8 @@ def _histogram(feature: str, splits: Sequence[Histogram]) -> Chart:
                 "x": [split.edges[0], *split.edges], "y": [0.0, *bins, 0.0],
                 "customdata": [0.0, *shares, 0.0],
                 "line": {
-                    "shape": "hv", "color": colour, "width": 2,
-                    "dash": _DASHES[index % len(_DASHES)],
+                    "shape": "hv", "width": 2,
+                    "color": _COLOURS[index % len(_COLOURS)], "dash": _DASHES[index % len(_DASHES)],
                 },
                 **({"fill": "tozeroy", "fillcolor": "--series-1-faint"} if index == 0 else {}),
                 "hovertemplate": "from %{x:,.4~g}: share %{customdata:.3f}<extra></extra>",
@@ -387,59 +347,54 @@ def _histogram(feature: str, splits: Sequence[Histogram]) -> Chart:
     )
 
 
-_HEIGHT = 270
-
-
 def draw_training(epochs: Sequence[Epoch]) -> dict[str, Chart]:
-    """Draws what was measured; nothing of a training of one epoch, which has no curve."""
+    """Draws the training's curves; nothing of a single epoch, which has no curve."""
     if len(epochs) < 2:
         return {}
-    charts = {
-        "training_loss": _curves(
-            epochs, "loss",
-            {"train": [each.loss for each in epochs], "eval": [each.val_loss for each in epochs]},
-        ),
-        "training_accuracy": _curves(
-            epochs, "accuracy",
-            {
-                "train": [each.accuracy for each in epochs],
-                "eval": [each.val_accuracy for each in epochs],
-            },
-        ),
+    loss: dict[str, list[float | None]] = {
+        "train": [each.loss for each in epochs],
+        "eval": [each.val_loss for each in epochs],
+    }
+    accuracy: dict[str, list[float | None]] = {
+        "train": [each.accuracy for each in epochs],
+        "eval": [each.val_accuracy for each in epochs],
+    }
+    return {
+        "training_loss": _curves(epochs, "loss", loss),
+        "training_accuracy": _curves(epochs, "accuracy", accuracy),
         "training_rate": _curves(
             epochs, "learning rate", {"": [each.learning_rate for each in epochs]}
         ),
-    }  # fmt: skip
-    return {name: chart for name, chart in charts.items() if chart is not None}
+    }
+
+
+_LOOKS: dict[str, dict[str, Any]] = {
+    "train": {"color": WRONG, "width": 2, "dash": "dot"},
+    "eval": {"color": OURS, "width": 2.5},
+    "": {"color": QUIET, "width": 2, "shape": "hv"},
+}
 
 
 def _curves(
-    epochs: Sequence[Epoch], title: str, series: dict[str, list[float | None]]
-) -> Chart | None:
-    """Draws one or two curves; None if nothing was measured."""
-    measured = {name: ys for name, ys in series.items() if any(y is not None for y in ys)}
-    if not measured:
-        return None
-    looks: dict[str, dict[str, Any]] = {
-        "train": {"color": WRONG, "width": 2, "dash": "dot"},
-        "eval": {"color": OURS, "width": 2.5},
-        "": {"color": QUIET, "width": 2, "shape": "hv"},
-    }
-    numbers = [each.epoch for each in epochs]
+    epochs: Sequence[Epoch], title: str, series: Mapping[str, Sequence[float | None]]
+) -> Chart:
+    """Draws curves by their names in the legend, without those that were never measured."""
     return Chart(
         label=f"{title.capitalize()} over {len(epochs)} epochs. "
         "The table of epochs has every number.",
         traces=[
             {
-                "type": "scatter", "mode": "lines", "x": numbers, "y": ys, "line": looks[name],
+                "type": "scatter", "mode": "lines", "line": _LOOKS[name],
+                "x": [each.epoch for each in epochs], "y": ys,
                 "name": name or title, "showlegend": bool(name), "connectgaps": True,
                 "hovertemplate": f"epoch %{{x}}: {name} {title} %{{y:.4~g}}<extra></extra>",
             }
-            for name, ys in measured.items()
+            for name, ys in series.items()
+            if any(y is not None for y in ys)
         ],
         layout=layout(
             {"title": "epoch", "showgrid": False},
             {"title": title, "rangemode": "tozero", "exponentformat": "none"},
         ),
-        height=_HEIGHT,
+        height=270,
     )  # fmt: skip

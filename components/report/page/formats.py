@@ -138,7 +138,7 @@ _MINUS = "\N{MINUS SIGN}"
 _SMALLEST_SHOWN = 0.0005  # less is 0.000, of which there is neither more nor less
 
 
-def in_figures(value: float | None, unit: str = "") -> str:
+def format_number(value: float | None, unit: str = "") -> str:
     """Writes a share or a measured value, such as `0.397` or `12.4 ms`; a dash for None or NaN."""
     if value is None or not math.isfinite(value):
         return _NOTHING
@@ -148,33 +148,33 @@ def in_figures(value: float | None, unit: str = "") -> str:
     return f"{_MINUS}{written}" if is_negative else written
 
 
-def counted(value: float) -> str:
+def format_count(value: float) -> str:
     """Writes a count, such as `2,400`."""
     return f"{value:,.0f}"
 
 
-def counted_of(value: int, singular: str, plural: str | None = None) -> str:
+def count_of(value: int, singular: str, plural: str | None = None) -> str:
     """Writes a count with what is counted, such as `1 picture` or `2,400 pictures`."""
     return f"{value:,} {singular if value == 1 else plural or singular + 's'}"
 
 
-def plain(value: float) -> str:
+def format_plain(value: float) -> str:
     """Writes a rate or a size with no more digits than it has, such as `0.0015` or `640`."""
     return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def between(interval: Interval | None) -> str:
+def format_interval(interval: Interval | None) -> str:
     """Writes an interval, such as `0.377` to `0.417` with a dash between; nothing for None."""
     if interval is None:
         return ""
-    return f"{in_figures(interval.low)}{_TO}{in_figures(interval.high)}"
+    return f"{format_number(interval.low)}{_TO}{format_number(interval.high)}"
 
 
-def signed(value: float | None) -> str:
+def format_difference(value: float | None) -> str:
     """Writes a difference, such as `+0.021`; a dash for None."""
     if value is None or not math.isfinite(value):
         return _NOTHING
-    return f"+{in_figures(value)}" if value >= _SMALLEST_SHOWN else in_figures(value)
+    return f"+{format_number(value)}" if value >= _SMALLEST_SHOWN else format_number(value)
 
 
 def difference(value: float | None, baseline: float | None) -> float | None:
@@ -190,7 +190,7 @@ def against_baseline(figure: Figure) -> str:
     if abs(change) < _SMALLEST_SHOWN:
         return "no difference"
     is_better = (change > 0) == figure.higher_is_better
-    said = f"{'better' if is_better else 'worse'} by {in_figures(abs(change))}"
+    said = f"{'better' if is_better else 'worse'} by {format_number(abs(change))}"
     ours, theirs = figure.interval, figure.baseline_interval
     if ours is None or theirs is None:
         return said
@@ -209,13 +209,13 @@ def missed_by(bound: Bound) -> str:
 
 def _enough_digits(value: float, unit: str) -> str:
     """Writes what a bound was missed by, never as nothing."""
-    written = in_figures(value, unit)
+    written = format_number(value, unit)
     if any(digit in "123456789" for digit in written):
         return written
     return f"{value:.1g}" + (f" {unit}" if unit else "")
 
 
-def moment_in_words(created_at: str) -> str:
+def format_moment(created_at: str) -> str:
     """Writes a moment, such as `21 November 2026, 18:33 UTC`; as it is where it cannot be read."""
     try:
         moment = datetime.fromisoformat(created_at.replace("Z", "+00:00"))

@@ -143,18 +143,18 @@ def _environment() -> Environment:
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     environment.filters |= {
-        "in_figures": formats.in_figures,
-        "counted": formats.counted,
-        "plain": formats.plain,
-        "between": formats.between,
-        "signed": formats.signed,
-        "in_words": formats.moment_in_words,
+        "format_number": formats.format_number,
+        "format_count": formats.format_count,
+        "format_plain": formats.format_plain,
+        "format_interval": formats.format_interval,
+        "format_difference": formats.format_difference,
+        "format_moment": formats.format_moment,
         "data_address": formats.data_address,
     }
     environment.globals |= {
         "against_baseline": formats.against_baseline,
         "bound_bar": formats.bound_bar,
-        "counted_of": formats.counted_of,
+        "count_of": formats.count_of,
         "difference": formats.difference,
         "figure_scale": formats.figure_scale,
         "first_frame": formats.first_frame,
