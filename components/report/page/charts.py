@@ -160,7 +160,6 @@ def draw_calibration(calibration: Calibration) -> Chart | None:
     bins = calibration.bins
     if not bins:
         return None
-    middles = [(each.low + each.high) / 2 for each in bins]
     return Chart(
         label=f"Reliability diagram: the share of right answers against their mean probability, in "
         f"{len(bins)} bins. On average the two are {format_number(calibration.ece)} apart.",
@@ -179,7 +178,8 @@ def draw_calibration(calibration: Calibration) -> Chart | None:
                 "<extra></extra>",
             },
             {
-                "type": "bar", "x": middles, "y": [each.count for each in bins], "yaxis": "y2",
+                "type": "bar", "yaxis": "y2", "x": [(each.low + each.high) / 2 for each in bins],
+                "y": [each.count for each in bins],
                 "width": [(each.high - each.low) * 0.9 for each in bins],
                 "marker": {"color": OURS}, "opacity": 0.55, "showlegend": False,
                 "customdata": [[each.low, each.high] for each in bins],
@@ -208,8 +208,7 @@ def draw_confusion(confusion: Confusion) -> Chart | None:
     names = escaped(confusion.breeds[label] for label in order)
     numbered = len(names) <= _NUMBERED_BREEDS
     rows = [[confusion.counts[truth][named] for named in order] for truth in order]
-    right = sum(row[position] for position, row in enumerate(rows))
-    total = sum(map(sum, rows))
+    right, total = sum(row[place] for place, row in enumerate(rows)), sum(map(sum, rows))
     ends = [-0.5, len(names) - 0.5]
     return Chart(
         label=f"Confusion matrix of {len(names)} breeds: rows are the true breed, columns the one "
