@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from components.evaluator.metrics import METRICS
+from components.evaluator.metrics import METRICS, Metric
 from pipeline.history.changes import Change, changes
 from pipeline.history.past_run import History, PastRollback, PastRun, verdict
 from pipeline.local.display import duration_in_words
 
-_LISTED = [metric for metric in METRICS if metric.bound is not None]  # what a verdict goes by
+_WIDE = 110  # columns: a narrower terminal has no room for more than two figures
 _MOST_CHANGES = 4
 _FINGERPRINT_LENGTH = 8
 
@@ -33,7 +33,10 @@ def show_history(history: History, limit: int | None, console: Console) -> None:
     table.add_column("Run", justify="right", no_wrap=True)
     table.add_column("When", no_wrap=True)
     table.add_column("Data", overflow="fold")
-    for metric in _LISTED:
+    listed = [metric for metric in METRICS if metric.bound is not None]  # what a verdict goes by
+    if console.width < _WIDE:
+        listed = listed[:2]
+    for metric in listed:
         table.add_column(metric.column, justify="right", no_wrap=True)
     table.add_column("Verdict", overflow="fold")
     table.add_column("Took", justify="right", no_wrap=True)
@@ -46,9 +49,9 @@ def show_history(history: History, limit: int | None, console: Console) -> None:
     ]
     for entry in sorted(entries, key=_moment):
         if isinstance(entry, PastRun):
-            table.add_row(*_run_row(entry, history))
+            table.add_row(*_run_row(entry, history, listed))
         else:
-            blank = [""] * (1 + len(_LISTED))
+            blank = [""] * (1 + len(listed))
             table.add_row("", when(entry.rolled_back_at), *blank, _rollback_text(entry))
     console.print(table)
     console.print(f"\n{served_now(history)}", soft_wrap=True, highlight=False, markup=False)
@@ -153,7 +156,7 @@ def served_now(history: History) -> str:
     return f"{line}."
 
 
-def _run_row(run: PastRun, history: History) -> tuple[str | Text, ...]:
+def _run_row(run: PastRun, history: History, listed: Sequence[Metric]) -> tuple[str | Text, ...]:
     differences = changes_before(run, history.runs)
     lines = [str(each) for each in differences[:_MOST_CHANGES]]
     if len(differences) > _MOST_CHANGES:
@@ -162,7 +165,7 @@ def _run_row(run: PastRun, history: History) -> tuple[str | Text, ...]:
         str(run.number),
         when(run.started_at),
         Text(data_in_words(run)),
-        *(metric.written(run.figures.get(metric.name)) for metric in _LISTED),
+        *(metric.written(run.figures.get(metric.name)) for metric in listed),
         verdict(run, history),
         duration_in_words(run.elapsed_s) if run.elapsed_s is not None else "-",
         Text("\n".join(lines)),
