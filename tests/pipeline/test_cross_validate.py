@@ -13,6 +13,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import pipeline.local.cross_validate
+from components.evaluator.metrics import METRIC_BY_NAME
 from foundation.errors import RunFailedError, UserError
 from ingestion.convert import convert
 from ingestion.dataset import Dataset
@@ -35,10 +36,10 @@ def _fold(fold: int, accuracy: float, *missed_bounds: str) -> FoldResult:
     return FoldResult(
         fold=fold,
         figures={
+            **dict.fromkeys(METRIC_BY_NAME, 0.0),
             "accuracy": accuracy,
             "top_5_accuracy": accuracy + 0.1,
             "loss": 2 - accuracy,
-            "balanced_accuracy": accuracy - 0.1,
         },
         num_train_examples=40 + fold,
         num_eval_examples=20 - fold,
@@ -71,12 +72,12 @@ def test_table_shows_every_fold_with_mean_and_spread_and_says_that_nothing_was_p
 
     said = console.file.getvalue()  # type: ignore[attr-defined]
     rows = {line.split()[0]: line.split()[1:] for line in said.splitlines() if line.strip()}
-    assert rows["fold-1"] == [
-        "0.400", "0.500", "1.600", "0.300", "41", "19", "1:01", "min", "missed"
-    ]  # fmt: skip
+    assert rows["fold-1"][:3] == ["0.400", "0.500", "1.600"]
+    assert rows["fold-1"][-5:] == ["41", "19", "1:01", "min", "missed"]
     assert rows["fold-2"][-1] == "kept"
-    assert rows["Mean"] == ["0.500", "0.600", "1.500", "0.400", "1:01", "min"]
-    assert rows["Standard"] == ["deviation", *["0.361"] * 4]
+    assert rows["Mean"][:3] == ["0.500", "0.600", "1.500"]
+    assert rows["Mean"][-2:] == ["1:01", "min"]
+    assert rows["Standard"][:4] == ["deviation", "0.361", "0.361", "0.361"]
     assert "0.500 ± 0.361 over 3 folds (mean and sample standard deviation)" in said
     assert "Nothing was pushed" in said
     assert "here.csv" in said
