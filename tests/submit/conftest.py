@@ -30,6 +30,13 @@ def kubeflow() -> Iterator[StandIn]:
         yield stand_in
 
 
+@pytest.fixture(params=[True, False], ids=["2.17", "2.16"])
+def of_either_version(request: pytest.FixtureRequest, kubeflow: StandIn) -> StandIn:
+    """A Kubeflow that has every template tried again, and one that has not."""
+    kubeflow.behaviour.wrapped = request.param
+    return kubeflow
+
+
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     path = tmp_path / "pipeline.yaml"

@@ -121,7 +121,7 @@ def test_the_namespace_reaches_every_list(
     assert done.returncode == 0, done.stderr
     assert listed.returncode == 0, listed.stderr
     made = [*kubeflow.pipelines.values(), *kubeflow.experiments.values()]
-    assert {one.namespace for one in made} == {"anna"}
+    assert {one["namespace"] for one in made} == {"anna"}
 
 
 def test_tls_is_checked_against_the_authority_that_is_named(

@@ -35,11 +35,11 @@ def test_a_package_is_uploaded_once_and_run_with_typed_parameters(
     assert f"uploaded version {upload.query['name']}" in done.stdout
     (pipeline,) = kubeflow.pipelines.values()
     (experiment,) = kubeflow.experiments.values()
-    assert (pipeline.display_name, experiment.display_name) == ("toy-dogs", "toy-dogs")
+    assert (pipeline["display_name"], experiment["display_name"]) == ("toy-dogs", "toy-dogs")
     (run,) = kubeflow.arrived("POST", "/runs")
-    assert run.body["experiment_id"] == experiment.experiment_id
+    assert run.body["experiment_id"] == experiment["experiment_id"]
     assert run.body["pipeline_version_reference"] == {
-        "pipeline_id": pipeline.pipeline_id,
+        "pipeline_id": pipeline["pipeline_id"],
         "pipeline_version_id": next(iter(kubeflow.versions)),
     }
     assert run.body["runtime_config"] == {
@@ -145,7 +145,7 @@ def test_a_recurring_run_gets_kubeflows_own_kind_of_cron(
 ) -> None:
     arguments = ["submit", package, _DATA, "--host", kubeflow.url, "--cron", "30 2 * * mon-fri"]
 
-    done = dogbreed(*arguments, "--disable-catchup")
+    done = dogbreed(*arguments)
 
     assert done.returncode == 0, done.stderr
     (request,) = kubeflow.arrived("POST", "/recurringruns")
@@ -162,20 +162,20 @@ def test_a_recurring_run_gets_kubeflows_own_kind_of_cron(
     assert f"There is a recurring run toy-dogs already ({first})" in twice.stderr
     assert list(kubeflow.recurring_runs) == [first]
 
-    replaced = dogbreed(*arguments, "--replace")
+    replaced = dogbreed(*arguments, "--replace", "--catchup")
 
     assert replaced.returncode == 0, replaced.stderr
     (second,) = kubeflow.recurring_runs.values()
-    assert second.recurring_run_id != first
-    assert second.no_catchup is False
+    assert second["recurring_run_id"] != first
+    assert second.get("no_catchup") is False
 
 
 def test_waiting_shows_the_steps_and_that_the_model_was_pushed(
-    kubeflow: StandIn, dogbreed: Dogbreed, package: Path
+    of_either_version: StandIn, dogbreed: Dogbreed, package: Path
 ) -> None:
+    kubeflow = of_either_version
     kubeflow.behaviour.reused = {"import-example-gen"}
     kubeflow.behaviour.outage = 2  # the server restarts in the middle
-    kubeflow.behaviour.logs["pusher"] = "I1121 Model pushed to /models/1.\n"
 
     done = _wait(dogbreed, kubeflow, package)
 
@@ -195,32 +195,60 @@ def test_waiting_shows_the_steps_and_that_the_model_was_pushed(
     assert f"report  {kubeflow.url}/#/runs/details/{run_id}, below Report" in table
 
 
+@pytest.mark.parametrize("pods_gone", [False, True], ids=["pods there", "an hour later"])
 def test_a_run_that_pushed_nothing_ends_with_3(
-    kubeflow: StandIn, dogbreed: Dogbreed, package: Path
+    pods_gone: bool, of_either_version: StandIn, dogbreed: Dogbreed, package: Path
 ) -> None:
-    kubeflow.behaviour.logs["pusher"] = "Model on /models was not blessed by model validation\n"
+    of_either_version.behaviour.pushed = False
+    of_either_version.behaviour.pods_gone = pods_gone
 
-    done = _wait(dogbreed, kubeflow, package)
+    done = _wait(dogbreed, of_either_version, package)
 
     assert done.returncode == 3
     assert "Succeeded, not pushed" in done.stdout
     assert "below Report: the artifact 'report'" in done.stdout
 
 
-def test_a_run_whose_logs_are_gone_still_succeeds(
+@pytest.mark.parametrize(
+    ("log", "exit_code", "said"),
+    [
+        ("I1121 Model pushed to /models/1.\n", 0, "Succeeded and pushed"),
+        ("Model on /models was not blessed by model validation\n", 3, "Succeeded, not pushed"),
+    ],
+)
+def test_without_a_report_pushers_log_tells_whether_it_pushed(
+    log: str,
+    exit_code: int,
+    said: str,
+    of_either_version: StandIn,
+    dogbreed: Dogbreed,
+    package: Path,
+) -> None:
+    of_either_version.behaviour.pushed = None
+    of_either_version.behaviour.logs["pusher"] = log
+
+    done = _wait(dogbreed, of_either_version, package)
+
+    assert done.returncode == exit_code
+    assert said in done.stdout
+
+
+def test_a_run_of_which_only_the_states_are_left_still_succeeds(
     kubeflow: StandIn, dogbreed: Dogbreed, package: Path
 ) -> None:
-    kubeflow.behaviour.pods_gone = True
+    kubeflow.behaviour.pods_gone = kubeflow.behaviour.copy_gone = True
 
     done = _wait(dogbreed, kubeflow, package)
 
     assert done.returncode == 0, done.stderr
-    assert "Succeeded. Pusher's log, which would say" in done.stdout
+    assert "Trainer: ran in 1.5 s" in done.stdout
+    assert "Succeeded. Whether a model was pushed cannot be told" in done.stdout
 
 
 def test_a_failed_step_is_named_with_its_reason_and_the_way_to_its_log(
-    kubeflow: StandIn, dogbreed: Dogbreed, package: Path
+    of_either_version: StandIn, dogbreed: Dogbreed, package: Path
 ) -> None:
+    kubeflow = of_either_version
     kubeflow.behaviour.failing["trainer"] = "Error (exit code 1)"
     kubeflow.behaviour.tries["trainer"] = 2
     kubeflow.behaviour.logs["trainer"] = (
@@ -247,8 +275,9 @@ def test_a_failed_step_is_named_with_its_reason_and_the_way_to_its_log(
     ],
 )
 def test_a_step_that_could_not_say_why_it_failed_is_explained(
-    ended: str, log: str, said: str, kubeflow: StandIn, dogbreed: Dogbreed, package: Path
+    ended: str, log: str, said: str, of_either_version: StandIn, dogbreed: Dogbreed, package: Path
 ) -> None:
+    kubeflow = of_either_version
     kubeflow.behaviour.failing["transform"] = ended
     kubeflow.behaviour.logs["transform"] = log
 
@@ -258,6 +287,18 @@ def test_a_step_that_could_not_say_why_it_failed_is_explained(
     assert "Transform failed: " in done.stderr
     assert ended in done.stderr
     assert said in done.stderr
+
+
+def test_a_failed_step_of_which_nothing_is_left_says_so(
+    kubeflow: StandIn, dogbreed: Dogbreed, package: Path
+) -> None:
+    kubeflow.behaviour.failing["transform"] = "Error (exit code 1)"
+    kubeflow.behaviour.pods_gone = kubeflow.behaviour.copy_gone = True
+
+    done = _wait(dogbreed, kubeflow, package)
+
+    assert done.returncode == 1
+    assert "Transform failed: Kubeflow no longer has the run's workflow" in done.stderr
 
 
 def test_a_run_that_someone_cancels_leaves_no_step_at_work(

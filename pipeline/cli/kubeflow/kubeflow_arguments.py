@@ -55,9 +55,9 @@ def connect(host: str | None, namespace: str | None, ca: Path | None, verify: bo
         UserError: it is not there, too old, or does not let us in.
     """
     from pipeline.kubeflow.submit.api import Kubeflow
-    from pipeline.kubeflow.submit.connection import ApiClient, connection_from
+    from pipeline.kubeflow.submit.client import ApiClient
+    from pipeline.kubeflow.submit.connection import Connection, address_from
 
-    connection = connection_from(host, namespace=namespace, ca=ca, verify=verify)
-    kubeflow = Kubeflow(ApiClient(connection))
+    kubeflow = Kubeflow(ApiClient(Connection(address_from(host), namespace, ca, verify)))
     kubeflow.check()
     return kubeflow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,48 +23,73 @@ from pipeline.cli.kubeflow.kubeflow_arguments import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.kubeflow.submit.api import Kubeflow, Run
+    from kfp_server_api import V2beta1Run
 
+    from pipeline.kubeflow.submit.api import Kubeflow
+
+_SHORT_ID = 8  # characters that tell runs apart, and that 'dogbreed logs' takes
+_WIDE_COLUMNS = 400  # more than a line needs, where no terminal breaks it
 _STYLES = {"SUCCEEDED": "green", "FAILED": "bold red", "RUNNING": "cyan"}
 
 
-def show_runs(kubeflow: Kubeflow, runs: Sequence[Run], console: Console) -> None:
+def show_runs(
+    kubeflow: Kubeflow, runs: Sequence[V2beta1Run], console: Console, *, wide: bool
+) -> None:
     """Prints a line a run, in the order given.
 
     Args:
         kubeflow: knows what the versions are called.
         runs: the runs.
         console: where to print.
+        wide: with whole identifiers, names and versions, which are more than 80 columns.
     """
+    from pipeline.kubeflow.submit.api import moment
+
     if not runs:
         console.print("There are no runs yet.")
         return
-    versions: dict[tuple[str | None, str | None], str | None] = {}
-    for one in runs:
-        key = (one.pipeline_id, one.version_id)
-        if one.pipeline_id and one.version_id and key not in versions:
-            versions[key] = kubeflow.version_name(one.pipeline_id, one.version_id)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("Run", "Name", "Version", "State", "Started"):
-        table.add_column(title, no_wrap=title in ("Run", "State", "Started"))
+    for title in ("Run", "State", "Started"):
+        table.add_column(title, no_wrap=True)
     table.add_column("Duration", justify="right", no_wrap=True)
+    table.add_column("Name", no_wrap=True, overflow="ellipsis")
+    if wide:
+        table.add_column("Version", no_wrap=True)
+    names: dict[str, str] = {}
     for run in runs:
+        created_at, state = moment(run.created_at), run.state or ""
         table.add_row(
-            run.run_id,
-            Text(run.name),
-            Text(versions.get((run.pipeline_id, run.version_id)) or "-"),
-            Text(run.state.lower() or "unknown", _STYLES.get(run.state, "")),
-            f"{run.created_at.astimezone():%Y-%m-%d %H:%M}" if run.created_at else "-",
-            _duration(run),
+            run.run_id if wide else run.run_id[:_SHORT_ID],
+            Text(state.lower() or "unknown", _STYLES.get(state, "")),
+            f"{created_at.astimezone():%Y-%m-%d %H:%M}" if created_at else "-",
+            _duration(created_at, moment(run.finished_at)),
+            Text(run.display_name or ""),
+            *([Text(_version(kubeflow, run, names))] if wide else []),
         )
     console.print(table)
 
 
-def _duration(run: Run) -> str:
-    if run.created_at is None:
+def _version(kubeflow: Kubeflow, run: V2beta1Run, known: dict[str, str]) -> str:
+    """Returns the name of the version that a run is of, and keeps it in `known`."""
+    from pipeline.kubeflow.submit.client import RefusedError
+
+    version = run.pipeline_version_reference
+    if version is None or not (version.pipeline_id and version.pipeline_version_id):
         return "-"
-    ended_at = run.ended_at or datetime.datetime.now(datetime.timezone.utc)
-    minutes, seconds = divmod(int((ended_at - run.created_at).total_seconds()), 60)
+    key = version.pipeline_version_id
+    if key not in known:
+        known[key] = "-"  # what stays where the version is gone
+        with suppress(RefusedError):
+            found = kubeflow.call("Pipeline", "get_pipeline_version", version.pipeline_id, key)
+            known[key] = found.display_name
+    return known[key]
+
+
+def _duration(created_at: datetime.datetime | None, ended_at: datetime.datetime | None) -> str:
+    if created_at is None:
+        return "-"
+    ended_at = ended_at or datetime.datetime.now(datetime.timezone.utc)
+    minutes, seconds = divmod(int((ended_at - created_at).total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}"
 
@@ -78,6 +104,10 @@ def runs(
     limit: Annotated[
         int, typer.Option("--limit", min=1, max=200, metavar="N", help="How many at most.")
     ] = 20,
+    wide: Annotated[
+        bool,
+        typer.Option("--wide", help="Whole identifiers, and versions; so it is where piped."),
+    ] = False,
     ca: CaOption = None,
     verify: VerifyOption = True,
 ) -> None:
@@ -86,7 +116,11 @@ def runs(
         kubeflow = connect(host, namespace, ca, verify)
         experiment_id = None
         if experiment is not None:
-            experiment_id = kubeflow.find_experiment(experiment)
-            if experiment_id is None:
+            found = kubeflow.find("experiment", experiment)
+            if not found:
                 raise UserError(f"{kubeflow.host} has no experiment {experiment}.")
-        show_runs(kubeflow, kubeflow.list_runs(limit, experiment_id), Console())
+            experiment_id = found[0]
+        console = Console()
+        if wide or not console.is_terminal:
+            wide, console = True, Console(width=_WIDE_COLUMNS)
+        show_runs(kubeflow, kubeflow.list_runs(limit, experiment_id), console, wide=wide)

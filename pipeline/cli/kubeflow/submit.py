@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,8 +21,23 @@ from pipeline.cli.kubeflow.kubeflow_arguments import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.kubeflow.submit.api import Kubeflow, Run
+    from kfp_server_api import V2beta1Run
+
+    from pipeline.kubeflow.submit.api import Kubeflow
     from pipeline.kubeflow.submit.start import SubmittedPackage
+
+# The places of a cron expression: what each is called, its range, and names for its numbers.
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_CRON_FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
+    ("second", 0, 59, ()),
+    ("minute", 0, 59, ()),
+    ("hour", 0, 23, ()),
+    ("day of the month", 1, 31, ()),
+    ("month", 1, 12, _MONTHS),
+    ("day of the week", 0, 6, _DAYS),
+)
+_CRON_EXAMPLE = '"0 2 * * *" is every night at two'
 
 
 @app.command()
@@ -49,16 +65,17 @@ def submit(
         str | None,
         typer.Option(
             metavar="EXPRESSION",
-            help='Run by the clock, in UTC: "0 2 * * *" is every night at two.',
+            help=f"Run by the clock, in UTC: {_CRON_EXAMPLE}.",
         ),
     ] = None,
     catchup: Annotated[
         bool,
         typer.Option(
-            "--catchup/--disable-catchup",
-            help="Make up for each run that was missed, as after a pause of the cluster.",
+            "--catchup",
+            help="With --cron: make up, one by one, for each run that was missed while the cluster "
+            "or the recurring run was paused. Default: those are left out.",
         ),
-    ] = True,
+    ] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="With --cron: end recurring runs of the same name.")
     ] = False,
@@ -85,7 +102,7 @@ def submit(
         if wait and cron is not None:
             raise UserError("--wait follows one run; a recurring run (--cron) has no end.")
         from pipeline.kubeflow.parameters import typed_parameters
-        from pipeline.kubeflow.submit.start import kubeflow_cron, read_package
+        from pipeline.kubeflow.submit.start import read_package
 
         console = Console()
         read = read_package(package)
@@ -94,24 +111,20 @@ def submit(
         kubeflow = connect(host, namespace, ca, verify)
 
         from pipeline.kubeflow.submit.follow import page_of
-        from pipeline.kubeflow.submit.start import (
-            RunOptions,
-            ensure_version,
-            start_recurring_run,
-            start_run,
-        )
+        from pipeline.kubeflow.submit.start import RunOptions, ensure_version, start_recurring_run
 
+        run_name = name or (read.name if clock else read.run_name)
         options = RunOptions(
-            parameters, experiment or read.name, name, service_account, pipeline_root
+            run_name, experiment or read.name, parameters, service_account, pipeline_root
         )
         version = ensure_version(kubeflow, read, console)
         if clock is not None:
             recurring = start_recurring_run(
-                kubeflow, read, version, options, cron=clock, catchup=catchup, replace=replace
+                kubeflow, version, options, cron=clock, catchup=catchup, replace=replace
             )
             console.print(f"Recurring run {recurring} started, by the clock '{clock}' in UTC.")
             return
-        run = start_run(kubeflow, read, version, options)
+        run = options.start(kubeflow, version)
         console.print(f"Run {run.run_id} started.", highlight=False)
         console.print(f"  page  {page_of(kubeflow, run)}", style="dim", soft_wrap=True)
         if wait:
@@ -120,13 +133,14 @@ def submit(
 
 def _wait(
     kubeflow: Kubeflow,
-    run: Run,
+    run: V2beta1Run,
     package: SubmittedPackage,
     console: Console,
     interval: float,
     cancel: bool,
 ) -> None:
-    from pipeline.kubeflow.submit.follow import check_succeeded, follow, pushed, report_of
+    from pipeline.kubeflow.parameters import REPORT
+    from pipeline.kubeflow.submit.follow import check_succeeded, follow, page_of, pushed
     from pipeline.local.display import RunDisplay
 
     with clear_errors(
@@ -140,7 +154,7 @@ def _wait(
                 ended = follow(kubeflow, run, package.steps, display, interval)
         except KeyboardInterrupt:
             if cancel:
-                kubeflow.cancel_run(run.run_id)
+                kubeflow.call("Run", "terminate_run", run.run_id)
             raise
         console.print(display.table())
         check_succeeded(kubeflow, ended, package.steps)
@@ -149,13 +163,60 @@ def _wait(
             console.print("\n[bold green]Succeeded and pushed[/]")
         elif verdict is None:
             console.print(
-                "\n[bold green]Succeeded[/]. Pusher's log, which would say whether the model was "
-                "pushed, cannot be had.",
+                "\n[bold green]Succeeded[/]. Whether a model was pushed cannot be told: neither "
+                "the run's workflow nor a log of Pusher that says it is there.",
                 soft_wrap=True,
             )
         else:
             console.print("\n[bold red]Succeeded, not pushed[/]: what was served before stays.")
-        if report := report_of(kubeflow, ended, package.steps):
-            console.print(f"  report  {report}", highlight=False, soft_wrap=True)
+        if REPORT in package.steps.values():
+            console.print(
+                f"  report  {page_of(kubeflow, ended)}, below {REPORT}: the artifact 'report', its "
+                "tab Visualization",
+                highlight=False,
+                soft_wrap=True,
+            )
         if verdict is False:
             raise typer.Exit(ExitCode.NOT_BLESSED)
+
+
+def kubeflow_cron(expression: str) -> str:
+    """Returns a cron expression as Kubeflow wants it: with six fields, seconds first.
+
+    Kubeflow reads the usual five as seconds to months, which it does not refuse: "0 2 * * *" would
+    start a run every hour, two minutes past.
+
+    Args:
+        expression: five fields as in crontab, or six with seconds first.
+
+    Raises:
+        UserError: it is neither.
+    """
+    fields = expression.split()
+    if len(fields) == len(_CRON_FIELDS) - 1:
+        fields = ["0", *fields]
+    if len(fields) != len(_CRON_FIELDS):
+        raise UserError(
+            f"--cron '{expression}' has {len(fields)} fields; there must be five (minute, hour, "
+            f"day of the month, month, day of the week), or six with seconds first: "
+            f"{_CRON_EXAMPLE}."
+        )
+    for text, (field, first, last, names) in zip(fields, _CRON_FIELDS, strict=True):
+        numbers = {str(number): number for number in range(first, last + 1)}
+        numbers |= {name: first + index for index, name in enumerate(names)}
+        for part in text.lower().split(","):
+            if not ((part == "?" and field.startswith("day")) or _is_cron_range(part, numbers)):
+                raise UserError(
+                    f"--cron '{expression}': the {field} cannot be '{part}'. It goes from {first} "
+                    f"to {last}, as a number, a range (1-5), a list (1,3) or a step (*/2); "
+                    f"{_CRON_EXAMPLE}."
+                )
+    return " ".join(fields)
+
+
+def _is_cron_range(part: str, numbers: dict[str, int]) -> bool:
+    whole = re.fullmatch(r"(?:\*|0*(\w+)(?:-0*(\w+))?)(?:/0*[1-9]\d*)?", part, re.ASCII)
+    if whole is None:
+        return False
+    first, last = whole.groups()
+    return first is None or numbers.get(first, 1000) <= numbers.get(last or first, -1)

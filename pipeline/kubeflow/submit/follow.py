@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from typing import TypeVar
+
+from kfp_server_api import V2beta1Run
 
 from foundation.errors import UserError
-from pipeline.kubeflow.parameters import REPORT
 from pipeline.kubeflow.step.step_lines import reason_in
-from pipeline.kubeflow.submit.api import CANCELED, DRIVER, ENDED, FAILED, SUCCEEDED, Kubeflow, Run
-from pipeline.kubeflow.submit.connection import UnreachableError
-from pipeline.kubeflow.submit.step_log import (
-    Workflow,
-    last_words,
-    newest_pod,
-    read_log,
-    says_pushed,
-)
+from pipeline.kubeflow.submit import api
+from pipeline.kubeflow.submit.client import UnreachableError
+from pipeline.kubeflow.submit.step_log import last_words, read_log
+from pipeline.kubeflow.submit.workflow import DRIVER
 from pipeline.local.display import RunDisplay
 from pipeline.local.observer import NodeStatus
 
 _PUSHER = "Pusher"  # the node that makes a model the served one
+_PUSHED_MODEL, _PUSHED = "pushed_model", "pushed"  # its output, as Report's input; TFX's property
+_LOG_SAYS = {"Model pushed to": True, "was not blessed": False}  # whether TFX's Pusher pushed
 _OUT_OF_MEMORY = "OOMKilled"  # Kubernetes' word
 _PATIENCE_S = 300.0  # how long Kubeflow may be away while a run is followed
+_NO_REASON = "Kubeflow does not say why"
+
+_T = TypeVar("_T")
 
 
 def follow(
-    kubeflow: Kubeflow, run: Run, steps: Mapping[str, str], display: RunDisplay, interval_s: float
-) -> Run:
-    """Shows a run until it has ended.
+    kubeflow: api.Kubeflow,
+    run: V2beta1Run,
+    steps: Mapping[str, str],
+    display: RunDisplay,
+    interval_s: float,
+) -> V2beta1Run:
+    """Shows a run until it has ended, and returns it as it ended.
 
     Args:
         kubeflow: where it runs.
@@ -38,48 +44,67 @@ def follow(
         display: where to show it.
         interval_s: seconds between two looks.
 
-    Returns:
-        The run as it ended.
-
     Raises:
         UserError: Kubeflow cannot be asked any more.
     """
+
+    def patiently(fetch: Callable[[str], _T]) -> _T:
+        """Asks until there is an answer: a server may be away for a while."""
+        give_up_at = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return fetch(run.run_id)
+            except UnreachableError as error:
+                if time.monotonic() > give_up_at:
+                    raise UserError(
+                        f"{error} The run goes on; to see it later: dogbreed runs --host "
+                        f"{kubeflow.host}"
+                    ) from None
+                time.sleep(interval_s)
+
+    def was_reused(step: str) -> bool:
+        workflow = patiently(kubeflow.workflow)
+        return workflow is not None and workflow.was_reused(step)
+
     display.run_started(list(steps.values()))
     while True:
-        _show(kubeflow, run, steps, display)
-        if run.state in ENDED:
+        _show(run, steps, display, was_reused)
+        if run.state in api.ENDED:
             return run
         time.sleep(interval_s)
-        run = _patiently(kubeflow, run.run_id, interval_s)
+        run = patiently(kubeflow.run)
 
 
-def pushed(kubeflow: Kubeflow, run: Run, steps: Mapping[str, str]) -> bool | None:
-    """Tells whether a run that succeeded pushed its model; None where that cannot be known."""
-    pusher = next((task for task, node in steps.items() if node == _PUSHER), None)
-    try:
-        pod = newest_pod(kubeflow, run.run_id, pusher) if pusher is not None else None
-        if pod is None:
-            return None
-        return says_pushed(read_log(kubeflow, run.run_id, _PUSHER, pod))
-    except UserError:  # the run has succeeded all the same
-        return None
+def pushed(kubeflow: api.Kubeflow, run: V2beta1Run, steps: Mapping[str, str]) -> bool | None:
+    """Tells whether a run that succeeded pushed its model; None where that cannot be known.
 
-
-def check_succeeded(kubeflow: Kubeflow, run: Run, steps: Mapping[str, str]) -> None:
-    """Raises what a run failed of.
-
-    Raises:
-        UserError: the run did not succeed; names the step, its last words, and its log.
+    Pusher notes it on its output, which Report is given. Without a Report, Pusher's log says it.
     """
-    if run.state == SUCCEEDED:
+    pusher = next((task for task, node in steps.items() if node == _PUSHER), None)
+    with suppress(UserError):  # the run has succeeded all the same
+        workflow = kubeflow.workflow(run.run_id)
+        if workflow is None or pusher is None:
+            return None
+        noted = workflow.given_property(_PUSHED_MODEL, _PUSHED)
+        if noted is not None:
+            return bool(noted)
+        if pod := workflow.newest_pod(pusher):
+            log = read_log(kubeflow, run.run_id, _PUSHER, pod)
+            return next((meaning for words, meaning in _LOG_SAYS.items() if words in log), None)
+    return None
+
+
+def check_succeeded(kubeflow: api.Kubeflow, run: V2beta1Run, steps: Mapping[str, str]) -> None:
+    """Raises a `UserError` with failed step, reason and log, unless the run has succeeded."""
+    if run.state == api.SUCCEEDED:
         return
-    if run.state == CANCELED:
+    if run.state == api.CANCELED:
         raise UserError(f"Run {run.run_id} was cancelled.")
-    failed = failed_step(run, steps)
+    failed = first_step(run, steps, NodeStatus.FAILED)
     if failed is None:
+        said = (run.error.message if run.error else None) or _NO_REASON
         raise UserError(
-            f"Run {run.run_id} failed before any step did: "
-            f"{run.error or 'Kubeflow does not say why'}. See {page_of(kubeflow, run)}."
+            f"Run {run.run_id} failed before any step did: {said}. See {page_of(kubeflow, run)}."
         )
     node = steps[failed]
     raise UserError(
@@ -88,95 +113,64 @@ def check_succeeded(kubeflow: Kubeflow, run: Run, steps: Mapping[str, str]) -> N
     )
 
 
-def failed_step(run: Run, steps: Iterable[str]) -> str | None:
-    """Returns the first step that failed, or None."""
-    return next((step for step in steps if _status(run, step) == NodeStatus.FAILED), None)
+def first_step(run: V2beta1Run, steps: Iterable[str], status: NodeStatus) -> str | None:
+    """Returns the first step that stands so, or None."""
+    return next((step for step in steps if _status(run, step) == status), None)
 
 
-def running_step(run: Run, steps: Iterable[str]) -> str | None:
-    """Returns the first step that is at work, or None."""
-    return next((step for step in steps if _status(run, step) == NodeStatus.RUNNING), None)
-
-
-def page_of(kubeflow: Kubeflow, run: Run) -> str:
+def page_of(kubeflow: api.Kubeflow, run: V2beta1Run) -> str:
     """Returns the address at which Kubeflow's page shows a run."""
     return f"{kubeflow.host}/#/runs/details/{run.run_id}"
 
 
-def report_of(kubeflow: Kubeflow, run: Run, steps: Mapping[str, str]) -> str | None:
-    """Says where Kubeflow's page shows what came out; None for a package without a report."""
-    if REPORT not in steps.values():
-        return None
-    return f"{page_of(kubeflow, run)}, below {REPORT}: the artifact 'report', its tab Visualization"
-
-
-def _show(kubeflow: Kubeflow, run: Run, steps: Mapping[str, str], display: RunDisplay) -> None:
-    reused: Workflow | None = None
+def _show(
+    run: V2beta1Run,
+    steps: Mapping[str, str],
+    display: RunDisplay,
+    was_reused: Callable[[str], bool],
+) -> None:
     for step, node in steps.items():
         before, now = display.nodes[node], _status(run, step)
         if now == before or before not in (NodeStatus.WAITING, NodeStatus.RUNNING):
             continue
         if now == NodeStatus.WAITING:
-            if run.state not in ENDED:
+            if run.state not in api.ENDED:
                 continue
             now = NodeStatus.STOPPED  # it was at work when the run was cancelled
         elif before == NodeStatus.WAITING:
             display.node_started(node)
-        if now == NodeStatus.RAN:
-            reused = reused or Workflow(kubeflow.workflow(run.run_id) or {})
-            now = NodeStatus.REUSED if reused.was_reused(step) else now
-        if now not in (NodeStatus.WAITING, NodeStatus.RUNNING):
-            display.node_ended(node, now, _seconds(run, step))
+        if now == NodeStatus.RAN and was_reused(step):
+            now = NodeStatus.REUSED
+        if now != NodeStatus.RUNNING:
+            display.node_ended(node, now, api.elapsed_s(run, step))
 
 
-def _status(run: Run, step: str) -> NodeStatus:
-    task, driver = run.tasks.get(step), run.tasks.get(step + DRIVER)
-    states = [one.state for one in (task, driver) if one is not None]
-    if FAILED in states:
+def _status(run: V2beta1Run, step: str) -> NodeStatus:
+    tasks = api.tasks_of(run)
+    states = [tasks[name].state for name in (step, step + DRIVER) if name in tasks]
+    if api.FAILED in states:
         return NodeStatus.FAILED
-    if task is not None and task.state == SUCCEEDED:
+    if step in tasks and tasks[step].state == api.SUCCEEDED:
         return NodeStatus.RAN
-    if any(state in ("PENDING", "RUNNING", SUCCEEDED) for state in states):
+    if any(state in ("PENDING", "RUNNING", api.SUCCEEDED) for state in states):
         # A run that has ended leaves steps that neither ran nor failed.
-        return NodeStatus.STOPPED if run.state in ENDED else NodeStatus.RUNNING
+        return NodeStatus.STOPPED if run.state in api.ENDED else NodeStatus.RUNNING
     return NodeStatus.WAITING
 
 
-def _seconds(run: Run, step: str) -> float:
-    task = run.tasks.get(step) or run.tasks.get(step + DRIVER)
-    if task is None or task.started_at is None or task.ended_at is None:
-        return 0.0
-    return (task.ended_at - task.started_at).total_seconds()
-
-
-def _patiently(kubeflow: Kubeflow, run_id: str, interval_s: float) -> Run:
-    """Fetches a run; a server or network that is away for a while does not end the command."""
-    give_up_at = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            return kubeflow.run(run_id)
-        except UnreachableError as error:
-            if time.monotonic() > give_up_at:
-                raise UserError(
-                    f"{error} The run goes on; to see it later: dogbreed runs --host "
-                    f"{kubeflow.host}"
-                ) from None
-            time.sleep(interval_s)
-
-
-def _reason(kubeflow: Kubeflow, run: Run, step: str, node: str) -> str:
+def _reason(kubeflow: api.Kubeflow, run: V2beta1Run, step: str, node: str) -> str:
     """Finds why a step failed: what it says itself, else what Kubernetes says of its end."""
-    task = run.tasks.get(step)
-    pod = newest_pod(kubeflow, run.run_id, step)
-    log = ""
-    if pod is not None:
-        with suppress(UserError):  # the pod is gone; what Kubeflow says is left
-            log = read_log(kubeflow, run.run_id, node, pod)
-        if said := reason_in(node, log.splitlines()):
-            return said
-        if _OUT_OF_MEMORY in pod.message:
-            return f"its container ran out of memory ({pod.message}); its limit is in the package"
-    ended = pod.message if pod is not None else None
-    reason = ended or (task.error if task is not None else None) or "Kubeflow does not say why"
-    last = last_words(log)
+    workflow = kubeflow.workflow(run.run_id)
+    if workflow is None:
+        return "Kubeflow no longer has the run's workflow, which would say why"
+    pod, log = workflow.newest_pod(step), ""
+    if pod is None:
+        return _NO_REASON
+    with suppress(UserError):  # the pod is gone; what Kubeflow says is left
+        log = read_log(kubeflow, run.run_id, node, pod)
+    if said := reason_in(node, log.splitlines()):
+        return said
+    if _OUT_OF_MEMORY in pod.message:
+        return f"its container ran out of memory ({pod.message}); its limit is in the package"
+    reason, last = pod.message or _NO_REASON, last_words(log)
     return f"{reason}; it last wrote: {last}" if last else reason
