@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlencode
 
 import kfp_server_api
 import urllib3
@@ -38,11 +36,11 @@ class LoginPageError(UserError):
 
 
 class ApiClient(kfp_server_api.ApiClient):
-    """kfp's generated client, which shapes requests and reads answers, with its own transport.
+    """kfp's generated client, with errors for people and without waiting for ever.
 
-    kfp's transport takes a login page for an empty answer, stops at bytes that are no UTF-8, may
-    wait for ever, and calls methods that urllib3 dropped in 2.6. kfp.Client, which is built on it,
-    also prints, takes cookies from ~/.config and needs seconds to import.
+    As it is, it takes a login page for an empty answer, and stops at bytes that are no UTF-8, which
+    logs may hold. kfp.Client, which is built on it, also prints, takes cookies from ~/.config and
+    needs seconds to import.
 
     Every method raises a `UserError`, one of those above unless nothing can be done about it.
 
@@ -63,53 +61,30 @@ class ApiClient(kfp_server_api.ApiClient):
         except (OSError, ValueError) as error:  # ssl's own errors are OSErrors
             raise UserError(f"{connection.ca} cannot be read as certificates: {error}.") from None
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        query_params: Any = None,
-        headers: Mapping[str, str] | None = None,
-        post_params: Any = None,
-        body: Any = None,
-        **_: Any,
-    ) -> SimpleNamespace:
-        """Sends one request; this is what each of kfp's generated calls comes to.
-
-        The arguments are kfp's: `post_params` is a form with a file, `body` becomes JSON.
-        """
-        sent, content = dict(headers or {}), {}
+    def request(self, method: str, url: str, **sent: Any) -> Any:
+        """Sends one request; this is what each of kfp's generated calls comes to."""
         if token := self.connection.bearer_token():
-            sent["Authorization"] = f"Bearer {token}"
-        if post_params:
-            del sent["Content-Type"]  # urllib3's own says where the parts of the form begin
-            content = {"fields": post_params}
-        elif body is not None:
-            content = {"body": json.dumps(body)}
+            sent["headers"]["Authorization"] = f"Bearer {token}"
+        sent |= {
+            "_preload_content": True,
+            "_request_timeout": (_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S),
+        }
         try:
-            response = self.rest_client.pool_manager.request(
-                method,
-                f"{url}?{urlencode(query_params)}" if query_params else url,
-                headers=sent,
-                timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT_S, read=_READ_TIMEOUT_S),
-                **content,
-            )
+            answer = super().request(method, url, **sent)
+        except kfp_server_api.ApiException as error:
+            raise self._refusal(error, url.removeprefix(self.connection.host)) from None
         except HTTPError as error:
             reason = error.reason if isinstance(error, MaxRetryError) else error
             raise self._unreachable(reason) from None
-        text = response.data.decode("utf-8", errors="replace")
-        if not 200 <= response.status <= 299:
-            raise self._refusal(response, text, url.removeprefix(self.connection.host))
-        if "html" in response.headers.get("content-type", ""):
+        if "html" in (answer.getheader("content-type") or ""):
             raise LoginPageError(
                 f"{self.connection.host} shows a page for people, most likely to log in, instead "
                 f"of answering as Kubeflow's API. {self.connection.how_to_log_in}"
             )
-        return SimpleNamespace(  # what kfp asks of an answer
-            status=response.status, data=text.encode(),
-            getheader=response.headers.get, getheaders=lambda: response.headers,
-        )  # fmt: skip
+        answer.data = answer.data.decode("utf-8", errors="replace").encode()
+        return answer
 
-    def deserialize(self, response: SimpleNamespace, response_type: str) -> Any:
+    def deserialize(self, response: Any, response_type: str) -> Any:
         """Makes one of kfp's models of an answer."""
         try:
             json.loads(response.data)  # kfp's own makes an empty model of what is no JSON
@@ -129,10 +104,13 @@ class ApiClient(kfp_server_api.ApiClient):
             raise RefusedError(f"{self.connection.host} has none{_detail(text)}.")
         return text
 
-    def _refusal(self, response: Any, text: str, path: str) -> RefusedError | UnreachableError:
+    def _refusal(
+        self, answer: kfp_server_api.ApiException, path: str
+    ) -> RefusedError | UnreachableError:
         """Says what an answer that is no success means."""
         host, where = self.connection.host, self.connection.namespace
-        status, says = response.status, f"({response.status} {response.reason})"
+        status, says = int(answer.status), f"({answer.status} {answer.reason})"
+        detail = _detail((answer.body or b"").decode("utf-8", errors="replace"))
         if status == 401 or (status == 403 and not self.connection.has_credentials):
             return RefusedError(
                 f"{host} does not let us in {says}. {self.connection.how_to_log_in}"
@@ -140,13 +118,13 @@ class ApiClient(kfp_server_api.ApiClient):
         if status == 403:
             return RefusedError(
                 f"{host} knows us, but refuses this {says}"
-                f"{f' in namespace {where}' if where else ''}{_detail(text)}. "
+                f"{f' in namespace {where}' if where else ''}{detail}. "
                 + ("Ask for the rights there." if where else "Is --namespace missing?")
             )
         if status >= 500:
-            return UnreachableError(f"{host} failed {says} at {path}{_detail(text)}.")
+            return UnreachableError(f"{host} failed {says} at {path}{detail}.")
         kind = NotFoundError if status == 404 else RefusedError
-        return kind(f"{host} refused {path} {says}{_detail(text)}.")
+        return kind(f"{host} refused {path} {says}{detail}.")
 
     def _unreachable(self, reason: BaseException | None) -> UserError:
         """Says why no answer came."""

@@ -21,11 +21,7 @@ COOKIES_VARIABLE = "DOGBREED_KFP_COOKIES"
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach Kubeflow Pipelines. Secrets come from the environment and nowhere else.
-
-    Raises:
-        UserError: a file that is named is not there.
-    """
+    """How to reach Kubeflow Pipelines. Secrets come from the environment and nowhere else."""
 
     host: str
     """Address of its API or of its page, as `address_from` gives it."""
@@ -43,7 +39,7 @@ class Connection:
     """Cookies as a browser sends them; empty for none."""
 
     def __post_init__(self) -> None:
-        """Looks for the files."""
+        """Raises a `UserError` where a file that is named is not there."""
         for file, option in ((self.ca, "--ca"), (self.token_file, "the token's")):
             if file and not Path(file).is_file():
                 raise UserError(f"There is no file {file} ({option}).")

@@ -84,10 +84,8 @@ def ensure_version(
         console.print(f"Pipeline {package.name} has version {name} already: the same package.")
         return version
     name = f"{_now():%Y%m%d-%H%M%S}-{package.digest}"
-    fields = {"name": name, "pipelineid": pipeline_id}
-    version = kubeflow.call(
-        "PipelineUpload", "upload_pipeline_version", str(package.path), **fields
-    )
+    named = {"name": name, "pipelineid": pipeline_id}
+    version = kubeflow.call("PipelineUpload", "upload_pipeline_version", str(package.path), **named)
     console.print(f"Pipeline {package.name}: uploaded version {version.display_name}.")
     return version
 
@@ -137,13 +135,8 @@ def start_recurring_run(
 ) -> str:
     """Starts a recurring run, at most one run at a time, and returns its identifier.
 
-    Args:
-        kubeflow: where.
-        version: what to run.
-        options: how to run it.
-        cron: six fields, seconds first.
-        catchup: whether runs that were missed are made up for, one by one.
-        replace: whether recurring runs of the same name end; the runs they started stay.
+    The six fields of `cron`, seconds first, say when. With `catchup`, runs that were missed are
+    made up for, one by one. With `replace`, recurring runs of the same name end; their runs stay.
 
     Raises:
         UserError: there is one of that name already, or Kubeflow refuses it.
