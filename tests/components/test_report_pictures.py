@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import tensorflow as tf
+from components.report.find_examples import find_examples
+from components.report.galleries import choose_galleries, choose_pairs
 from PIL import Image
+from serving.versions import ABOUT_FILE
 
 from components.evaluator.results.values import Answer, Confusion
+from components.report.facts import Answer, Confusion
+from components.report.pictures import show_pictures
 from components.report.pictures.eval_pictures import find_examples, show_pictures
 from components.report.pictures.galleries import choose_galleries, choose_pairs
-from components.report.pictures.saliency import NoSaliencyError, grad_cam
 from foundation.versions import ABOUT_FILE
 from tests.pictures import encoded
 from trainer.preprocessing.features import BREED_KEY, IMAGE_KEY
@@ -106,39 +109,37 @@ def _corners(top_left: tuple[int, int, int], bottom_right: tuple[int, int, int])
 class _ColourModel(tf.Module):
     """Names a Chow for red, which counts twice, and a Dhole for blue; what else there is, a Pug."""
 
-    def __init__(self, *, has_convolution: bool, average_mirrored: bool = False) -> None:
-        super().__init__()
-        self._kernel = tf.Variable([[[[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]]])
-        self._last = tf.Variable([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-        self._has_convolution = has_convolution
-        self._average_mirrored = average_mirrored
-
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="examples")])
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         parsed = tf.io.parse_example(examples, {IMAGE_KEY: tf.io.FixedLenFeature((), tf.string)})
-        pictures = tf.map_fn(self._load, parsed[IMAGE_KEY], fn_output_signature=tf.float32)
-        probabilities = self._network(pictures)
-        if self._average_mirrored:
-            probabilities = (probabilities + self._network(pictures[:, :, ::-1])) / 2
-        return {"probabilities": probabilities}
+        return {"probabilities": self._probabilities(self._load(parsed[IMAGE_KEY]))}
 
-    def _load(self, picture: tf.Tensor) -> tf.Tensor:
-        decoded = tf.io.decode_image(picture, channels=3, expand_animations=False)
-        decoded = tf.ensure_shape(decoded, (2 * SIDE_PX, 2 * SIDE_PX, 3))
-        return tf.image.resize(decoded, (SIDE_PX, SIDE_PX))
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None,), tf.string, name="pictures"),
+            tf.TensorSpec((None,), tf.int64, name="labels"),
+        ]
+    )
+    def saliency(self, pictures: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+        loaded = self._load(pictures)
+        maps = tf.gather(loaded, 2 * labels, axis=3, batch_dims=1)  # red for Chow, blue for Dhole
+        return {"maps": maps / 200, "probabilities": self._probabilities(loaded)}
 
-    @tf.function(autograph=False)
-    def _network(self, pictures: tf.Tensor) -> tf.Tensor:
-        maps = tf.gather(pictures, [0, 2], axis=3)
-        if self._has_convolution:
-            maps = tf.nn.relu(tf.nn.conv2d(pictures, self._kernel, 1, "SAME"))
-            maps = tf.nn.max_pool2d(maps, 2, 2, "VALID")
-        return tf.nn.softmax(tf.reduce_mean(maps, axis=(1, 2)) @ self._last)
+    def _load(self, pictures: tf.Tensor) -> tf.Tensor:
+        def load(picture: tf.Tensor) -> tf.Tensor:
+            decoded = tf.io.decode_image(picture, channels=3, expand_animations=False)
+            return tf.image.resize(decoded, (SIDE_PX, SIDE_PX))
+
+        return tf.map_fn(load, pictures, fn_output_signature=tf.float32)
+
+    def _probabilities(self, loaded: tf.Tensor) -> tf.Tensor:
+        red, _, blue = tf.unstack(tf.reduce_mean(loaded, axis=(1, 2)), axis=1)
+        return tf.nn.softmax(tf.stack([2 * red, blue, tf.zeros_like(red)], axis=1))
 
 
-def _exported(path: Path, **options: bool) -> Any:
-    model = _ColourModel(**options)
-    tf.saved_model.save(model, str(path), signatures={"evaluate": model.evaluate})
+def _exported(path: Path, *signatures: str) -> Any:
+    model = _ColourModel()
+    tf.saved_model.save(model, str(path), {name: getattr(model, name) for name in signatures})
     return tf.saved_model.load(str(path))
 
 
@@ -146,33 +147,8 @@ def _ask(model: Any, examples: Sequence[bytes]) -> np.ndarray:
     return model.signatures["evaluate"](tf.constant(list(examples)))["probabilities"].numpy()
 
 
-@pytest.mark.parametrize("average_mirrored", [False, True], ids=["plain", "mirrored"])
-def test_saliency_is_where_the_named_breed_was_seen(
-    tmp_path: Path, *, average_mirrored: bool
-) -> None:
-    model = _exported(tmp_path, has_convolution=True, average_mirrored=average_mirrored)
-    examples = [_example(_corners(*each), "Chow") for each in ((RED, BLUE), (BLUE, RED))]
-
-    looked = grad_cam(model, examples)
-
-    # Red decides for a Chow, wherever it is. The blue in the corner across speaks against it.
-    eighth = SIDE_PX // 4
-    assert looked.maps.shape == (2, SIDE_PX, SIDE_PX)
-    for picture, at in zip(looked.maps, (slice(0, eighth), slice(-eighth, None)), strict=True):
-        assert picture.max() == pytest.approx(1)
-        assert picture[at, at].sum() == pytest.approx(picture.sum())
-    np.testing.assert_allclose(looked.probabilities, _ask(model, examples), atol=1e-6)
-
-
-def test_network_without_convolution_has_no_saliency(tmp_path: Path) -> None:
-    model = _exported(tmp_path, has_convolution=False)
-
-    with pytest.raises(NoSaliencyError, match="no convolution"):
-        grad_cam(model, [_example(_corners(RED, BLUE), "Chow")])
-
-
 def test_pictures_of_one_name_are_told_apart_by_their_answers(tmp_path: Path) -> None:
-    model = _exported(tmp_path / "model", has_convolution=True)
+    model = _exported(tmp_path / "model", "evaluate")
     examples = [_example(_corners(*each), "Chow", "dog.png") for each in ((RED, RED), (BLUE, BLUE))]
     split = _write_split(tmp_path / "split", [*examples, _example(b"", "Pug", "dog.png")])
     truths = _ask(model, examples)[:, 0]
@@ -188,7 +164,8 @@ def test_pictures_of_one_name_are_told_apart_by_their_answers(tmp_path: Path) ->
 
 def test_shown_pictures_are_small_and_the_worst_are_explained(tmp_path: Path) -> None:
     model_path = tmp_path / "model"
-    model = _exported(model_path, has_convolution=True)
+    model = _exported(model_path, "evaluate", "saliency")
+    _exported(tmp_path / "without", "evaluate")
     (model_path / ABOUT_FILE).parent.mkdir()
     (model_path / ABOUT_FILE).write_text(
         f'{{"trainer": {TrainerConfig().model_dump_json()}, "transform": {{}}}}'
@@ -210,9 +187,9 @@ def test_shown_pictures_are_small_and_the_worst_are_explained(tmp_path: Path) ->
     confusion = Confusion(BREEDS, ((1, 0, 0), (1, 0, 0), (0, 0, 0)), (0, 1, 2))
 
     [pair], galleries = show_pictures(answers, confusion, split, model_path)
-    _, unexplained = show_pictures(
-        [_answer("wrong.png", "Dhole", 0.6, 0.3, 0.1)], confusion, split, model_path
-    )
+    of_another = [_answer("wrong.png", "Dhole", 0.6, 0.3, 0.1)]
+    _, unexplained = show_pictures(of_another, confusion, split, model_path)
+    _, without = show_pictures(answers, confusion, split, tmp_path / "without")
 
     right, wrong = galleries[:2]
     assert [picture.answer.filename for picture in pair.pictures] == ["wrong.png"]
@@ -228,3 +205,5 @@ def test_shown_pictures_are_small_and_the_worst_are_explained(tmp_path: Path) ->
     # Answers that are not this model's are not explained with it.
     assert unexplained[0].pictures[0].saliency is None
     assert "is not shown: the network gives probabilities that are up to" in unexplained[0].meaning
+    assert without[1].pictures[0].saliency is None
+    assert "is not shown: the model has no signature 'saliency'" in without[1].meaning

@@ -21,18 +21,31 @@ from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
+from trainer.config import TrainerConfig
+from trainer.features import BREED_KEY, IMAGE_KEY, LABEL_KEY, transformed_name
+from trainer.input import Split
+from trainer.model_card import ModelFacts
+from trainer.networks.build import build_network
+from trainer.samples import write_samples
+from trainer.settings import TransformConfig
+from trainer.signatures import Servable, save_servable
+from trainer.statistics import PictureStatistics
 
 from foundation.versions import BREEDS_FILE, MODEL_CARD_FILE, SAMPLES_DIR, WARMUP_FILE, read_about
 from ingestion.toy_dogs.sample import write_sample
 from tests.pictures import encoded
 from tests.serving.model_server import running
 from tests.trainer.examples import write_examples
+from trainer.export import export
 from trainer.export.export import export, write_samples
 from trainer.export.model_card import ModelFacts
 from trainer.export.signatures import with_features
+from trainer.last_features import with_features
+from trainer.networks.classic_config import SoftmaxConfig
 from trainer.networks.config import NETWORKS, ResidualConfig
 from trainer.networks.registry import build_network
 from trainer.networks.statistics import PictureStatistics
+from trainer.preprocessing import load_stored, preprocessing_fn
 from trainer.preprocessing.features import BREED_KEY, IMAGE_KEY, LABEL_KEY, transformed_name
 from trainer.preprocessing.image import TransformConfig
 from trainer.preprocessing.transform import load_stored, preprocessing_fn
@@ -181,6 +194,65 @@ def test_every_signature_answers_as_training_would(exported: Exported) -> None:
     np.testing.assert_allclose(features["features"], exported.features, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("average_mirrored", [False, True], ids=["plain", "mirrored"])
+def test_saliency_is_where_the_breed_is_seen(
+    transformed: tuple[tft.TFTransformOutput, list[bytes]],
+    tmp_path: Path,
+    *,
+    average_mirrored: bool,
+) -> None:
+    """Red speaks for a Chow and blue against it; blue alone speaks for a Dhole."""
+    side = NETWORK.image.width_px
+    inputs = keras.Input(NETWORK.image.shape, dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    x = keras.layers.Conv2D(2, 1, activation="relu", name="conv")(x)
+    x = keras.layers.Dropout(0.5)(keras.layers.MaxPooling2D()(x))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    network = keras.Model(inputs, keras.layers.Dense(len(BREEDS), name="logits")(x))
+    red_less_green, blue_less_green = [1.0, -1.0, 0.0], [0.0, -1.0, 1.0]
+    kernel = np.transpose([red_less_green, blue_less_green])[None, None]
+    network.get_layer("conv").set_weights([kernel, np.full(2, -0.2)])  # what JPEG makes of black
+    network.get_layer("logits").set_weights(
+        [np.array([[2.0, 0, 0, 0], [-1.0, 1.0, 0, 0]]), np.zeros(4)]
+    )
+    servable = Servable(
+        network, transformed[0], BREEDS, NETWORK.image, 3, average_mirrored=average_mirrored
+    )
+    save_servable(servable, tmp_path)
+    picture = Image.new("RGB", (2 * side, 2 * side))
+    picture.paste((250, 0, 0), (0, 0, side // 2, side // 2))
+    picture.paste((0, 0, 250), (3 * side // 2, 3 * side // 2, 2 * side, 2 * side))
+    pictures = tf.constant([encoded(picture, "PNG")] * 3)
+    signatures = tf.saved_model.load(str(tmp_path)).signatures
+
+    looked = signatures["saliency"](pictures=pictures, labels=tf.constant([0, 1, 2], tf.int64))
+
+    chow, dhole, pug = looked["maps"].numpy()
+    assert chow.shape == (side, side)  # before it was pooled
+    corner, opposite = (slice(0, side // 4),) * 2, (slice(-side // 4, None),) * 2
+    for looked_at, where in ((chow, corner), (dhole, opposite)):
+        assert looked_at.max() == pytest.approx(1)
+        assert looked_at[where].sum() > 0.9 * looked_at.sum()
+    assert chow[opposite].max() == 0
+    assert pug.max() == 0  # nothing speaks for it
+    features = signatures["features"](pictures=pictures)["features"]
+    probabilities = tf.nn.softmax(features @ network.get_layer("logits").kernel)
+    np.testing.assert_allclose(looked["probabilities"], probabilities, **CLOSE)
+
+
+def test_network_without_convolution_has_no_saliency(
+    transformed: tuple[tft.TFTransformOutput, list[bytes]], pictures: list[bytes], tmp_path: Path
+) -> None:
+    config = SoftmaxConfig(input_px=NETWORK.image.shape[:2], channels=3)
+    network = build_network(config, len(BREEDS))
+
+    save_servable(Servable(network, transformed[0], BREEDS, config.image, 3), tmp_path)
+
+    signatures = tf.saved_model.load(str(tmp_path)).signatures
+    assert "saliency" not in signatures
+    assert signatures["serving_default"](pictures=tf.constant(pictures))["breeds"].shape[1] == 3
+
+
 def test_transform_features_gives_what_transform_stored(exported: Exported) -> None:
     transformed = exported.signatures["transform_features"](examples=exported.examples)
 
@@ -202,6 +274,11 @@ def test_model_server_answers_as_training_would(exported: Exported) -> None:
         classify.model_spec.name, classify.model_spec.signature_name = "dogs", "classify"
         classify.input.example_list.examples.extend(map(_example, exported.pictures))
         classified = server.predictions.Classify(classify, timeout=30).result.classifications
+        saliency = PredictRequest(inputs=predict.inputs)
+        saliency.model_spec.name, saliency.model_spec.signature_name = "dogs", "saliency"
+        labels = exported.probabilities.argmax(axis=1)
+        saliency.inputs["labels"].CopyFrom(tf.make_tensor_proto(labels, tf.int64))
+        looked = server.predictions.Predict(saliency, timeout=30).outputs
         predict.inputs["pictures"].CopyFrom(tf.make_tensor_proto([b"not a picture"]))
         with pytest.raises(grpc.RpcError) as refused:
             server.predictions.Predict(predict, timeout=30)
@@ -211,6 +288,10 @@ def test_model_server_answers_as_training_would(exported: Exported) -> None:
     assert [[each.label.encode() for each in row.classes] for row in classified] == names
     scores = [[each.score for each in row.classes] for row in classified]
     np.testing.assert_allclose(scores, best, **CLOSE)
+    maps = exported.signatures["saliency"](
+        pictures=tf.constant(exported.pictures), labels=tf.constant(labels, tf.int64)
+    )["maps"]
+    np.testing.assert_allclose(tf.make_ndarray(looked["maps"]), maps, rtol=0, atol=1e-3)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "neither a JPEG nor a PNG, GIF or BMP" in refused.value.details()
 
@@ -266,7 +347,7 @@ def _networks() -> Iterator[tuple[str, dict[str, object]]]:
         "alexnet": {"input_px": 67, "dense_units": 16},
         "vgg16": {"input_px": 32, "dense_units": 16},
         "layers": {"input_px": 16, "layers": [_CONV, _POOL, {"dense": 5}]},
-        "transfer": {"backbone": "MobileNetV2", "weights": "none", "input_px": 32},
+        "transfer": {"backbone": "MobileNetV2", "weights": "none", "input_px": 64},
         "pet_cnn": {"input_px": 32},
     }
     for name in NETWORKS:
@@ -279,9 +360,14 @@ def test_last_layer_makes_the_logits_of_the_features(name: str, options: dict[st
     network = build_network(config, 5, PictureStatistics.neutral(config.image))
     pictures = np.random.default_rng(1).integers(0, 256, (2, *config.image.shape)).astype(np.uint8)
 
-    features, logits = with_features(network)(pictures, training=False)
+    model, head = with_features(network)
+    features, logits, *last_map = model(pictures, training=False)
 
     last = network.get_layer("logits")
     assert features.shape.rank == 2
     np.testing.assert_allclose(features @ last.kernel + last.bias, logits, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(logits, network(pictures, training=False), rtol=1e-4, atol=1e-4)
+    assert (head is None) == (name == "softmax")
+    if head is not None:
+        assert last_map[0].shape[1] > 1
+        np.testing.assert_allclose(head(last_map[0], training=False), logits, rtol=1e-4, atol=1e-4)

@@ -38,6 +38,9 @@ probable, the first most |
 call |
 | `features` | `pictures`: encoded pictures | `features`: what the last layer sees, to compare \
 pictures by |
+| `saliency` | `pictures`: encoded pictures; `labels`: a breed for each, as its number in the list \
+below | `maps`: where the network looks for it, rows and columns in [0, 1] (Grad-CAM), and \
+`probabilities` of all breeds; a network without a convolution lacks this signature |
 | `evaluate` | `examples`: `tf.train.Example`s | `probabilities` of all breeds, in label order |
 | `transform_features` | `examples`: `tf.train.Example`s with labels | what TFX's Transform makes \
 of them |

@@ -48,6 +48,8 @@ EVAL_SIGNATURE = "evaluate"
 """Serialized `tf.train.Example`s to probabilities; TensorFlow Model Analysis calls it."""
 CLASSIFY_SIGNATURE = "classify"
 """Serialized `tf.train.Example`s to the most probable breeds, for TensorFlow Serving's Classify."""
+SALIENCY_SIGNATURE = "saliency"
+"""Encoded pictures to where the network looks; networks without a feature map lack it."""
 
 
 class Servable(tf.Module):
@@ -78,10 +80,21 @@ class Servable(tf.Module):
         # would load the model and find its weights missing at the first call. Besides, the
         # optimizer's state would come along.
         self.weights = [variable.value for variable in network.variables]
-        model = with_features(network)
-        self._run: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]] = lambda pictures: model(
+        model, head = with_features(network)
+        self._run: Callable[[tf.Tensor], list[tf.Tensor]] = lambda pictures: model(
             pictures, training=False
         )
+        self.saliency = None  # a decorated method would be traced for every network
+        if head is not None:
+            self._finish: Callable[[tf.Tensor], tf.Tensor] = lambda maps: head(maps, training=False)
+            self.saliency = tf.function(
+                self._look_for,
+                input_signature=[
+                    tf.TensorSpec((None,), tf.string, name="pictures"),
+                    tf.TensorSpec((None,), tf.int64, name="labels"),
+                ],
+                autograph=False,
+            )
         # Not TFT's Keras layer around the same graph: saving that one traces it in a legacy format
         # that nobody reads, which takes longer than all the rest of the export.
         self._transform = SavedModelLoader(transform.transform_savedmodel_dir)
@@ -167,8 +180,8 @@ class Servable(tf.Module):
         return self._transformed(tf.io.parse_example(examples, self._raw_spec))
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)], autograph=False)
-    def _answer(self, pictures: tf.Tensor) -> dict[str, tf.Tensor]:
-        """From encoded pictures `(batch,)` to `features` and `probabilities`.
+    def _answer(self, pictures: tf.Tensor) -> dict[str, Any]:
+        """From encoded pictures `(batch,)` to `features`, `probabilities` and a list of `maps`.
 
         A function of its own, so that it is traced once for all signatures.
         """
@@ -180,12 +193,47 @@ class Servable(tf.Module):
         loaded = tf.map_fn(
             lambda picture: load_stored(picture, self._image), stored, fn_output_signature=tf.uint8
         )
-        features, probabilities = self._run_network(loaded)
+        features, probabilities, maps = self._run_network(loaded)
         if self._average_mirrored:
             mirrored = self._run_network(loaded[:, :, ::-1])
             features = (features + mirrored[0]) / 2
             probabilities = (probabilities + mirrored[1]) / 2
-        return {"features": features, "probabilities": probabilities}
+            maps += mirrored[2]
+        return {"features": features, "probabilities": probabilities, "maps": maps}
+
+    def _look_for(self, pictures: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Finds where the network looks for a breed, by Grad-CAM: the signature `saliency`.
+
+        After Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
+        Localization" (https://arxiv.org/abs/1610.02391): of the last feature map, what speaks for
+        the breed is added up. Where the model averages over a picture and its mirror image, both
+        are looked into.
+
+        Args:
+            pictures: `(batch,)` string; JPEG, PNG, BMP or GIF.
+            labels: `(batch,)` int64; the breed to look for in each, by its place among the breeds.
+
+        Returns:
+            `maps` `(batch, rows, columns)` float32 in [0, 1] over what the network sees, 1 where
+            most, or 0 all over if nothing speaks for the breed; and `probabilities`
+            `(batch, num_classes)` float32 in [0, 1], in label order.
+        """
+        answer = self._answer(pictures)
+        heat, *of_mirror_image = (self._grad_cam(each, labels) for each in answer["maps"])
+        for each in of_mirror_image:
+            heat += each[:, :, ::-1]
+        highest = tf.reduce_max(heat, axis=(1, 2), keepdims=True)
+        maps = tf.math.divide_no_nan(heat, highest)
+        return {"maps": maps, "probabilities": answer["probabilities"]}
+
+    def _grad_cam(self, feature_map: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        """Adds up channels, weighed by their mean gradients, to `(batch, rows, columns)`."""
+        with tf.GradientTape() as tape:
+            tape.watch(feature_map)
+            logits = tf.gather(self._finish(feature_map), labels, batch_dims=1)
+        gradients = tf.cast(tape.gradient(logits, feature_map), tf.float32)
+        weights = tf.reduce_mean(gradients, axis=(1, 2), keepdims=True)
+        return tf.nn.relu(tf.reduce_sum(weights * tf.cast(feature_map, tf.float32), axis=3))
 
     def _most_probable(self, pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         top = tf.math.top_k(self._answer(pictures)["probabilities"], k=self._top_k)
@@ -203,24 +251,23 @@ class Servable(tf.Module):
         transformed: dict[str, tf.Tensor] = self._transform.apply_transform_model(raw)
         return transformed
 
-    def _run_network(self, pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        features, logits = self._run(pictures)
-        return tf.cast(features, tf.float32), tf.nn.softmax(logits)
+    def _run_network(self, pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        features, logits, *maps = self._run(pictures)
+        return tf.cast(features, tf.float32), tf.nn.softmax(logits), maps
 
 
 def save_servable(servable: Servable, directory: Path) -> None:
     """Writes a SavedModel that TensorFlow Serving and TensorFlow Model Analysis can load."""
-    tf.saved_model.save(
-        servable,
-        str(directory),
-        signatures={
-            DEFAULT_SIGNATURE: servable.serving_default,
-            CLASSIFY_SIGNATURE: servable.classify,
-            EVAL_SIGNATURE: servable.evaluate,
-            "features": servable.features,
-            "transform_features": servable.transform_features,
-        },
-    )
+    signatures = {
+        DEFAULT_SIGNATURE: servable.serving_default,
+        CLASSIFY_SIGNATURE: servable.classify,
+        EVAL_SIGNATURE: servable.evaluate,
+        SALIENCY_SIGNATURE: servable.saliency,
+        "features": servable.features,
+        "transform_features": servable.transform_features,
+    }
+    present = {name: each for name, each in signatures.items() if each is not None}
+    tf.saved_model.save(servable, str(directory), signatures=present)
     # TensorFlow 2 says of every signature that it is for Predict. TensorFlow Serving does not mind
     # unless it is told to check that; older ones always do, and refuse Classify.
     v1 = tf.compat.v1.saved_model

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from components.evaluator.results.values import Answer, Confusion
 from components.report.facts import ConfusedPair, Gallery, Picture
 from components.report.pictures.galleries import choose_galleries, choose_pairs
-from components.report.pictures.saliency import NoSaliencyError, grad_cam
 from components.report.pictures.thumbnails import overlay, thumbnail
 from foundation.versions import read_about
 from ingestion.records import FILENAME_KEY
-from trainer.export.signatures import EVAL_SIGNATURE
+from trainer.export.signatures import EVAL_SIGNATURE, SALIENCY_SIGNATURE
 from trainer.preprocessing.features import BREED_KEY, IMAGE_KEY
 from trainer.preprocessing.image import TransformConfig
 from trainer.training.config import TrainerConfig
@@ -177,40 +176,39 @@ def _explain(
     """
     if not pictures:
         return {}, ""
+    if SALIENCY_SIGNATURE not in model.signatures:
+        return _not_shown(
+            f"the model has no signature {SALIENCY_SIGNATURE!r}. An earlier release exported it, "
+            "or its network has no convolution, and so no place of its own in a picture."
+        )
+    answers = [picture.answer for picture in pictures]
+    looked = model.signatures[SALIENCY_SIGNATURE](
+        pictures=tf.constant([_encoded(examples[answer]) for answer in answers]),
+        labels=tf.constant([breeds.index(answer.guesses[0][0]) for answer in answers], tf.int64),
+    )
+    truths = [breeds.index(answer.breed) for answer in answers]
+    expected = np.array([answer.truth_probability for answer in answers])
+    given = looked["probabilities"].numpy()[np.arange(len(answers)), truths]
+    furthest = np.abs(given - expected).max()
+    if not furthest < CLOSE:  # what was looked into is not what gave the answers
+        return _not_shown(
+            f"the network gives probabilities that are up to {furthest:.2g} from those evaluated."
+        )
     about = read_about(model_path)
     image = TrainerConfig.model_validate(about["trainer"]).network.image
     fit = TransformConfig.model_validate(about.get("transform", {})).fit
-    answers = [picture.answer for picture in pictures]
-    try:
-        looked = grad_cam(model, [examples[answer] for answer in answers])
-        _check(looked.probabilities, answers, breeds)
-    except NoSaliencyError as error:
-        logging.warning("Report: where the network looked is not shown: %s", error)
-        return {}, f"Where the network looked is not shown: {error}"
     return {
         picture.answer: replace(
             picture,
             saliency=overlay(picture.jpeg, where, fit, image.width_px / image.height_px),
         )
-        for picture, where in zip(pictures, looked.maps, strict=True)
+        for picture, where in zip(pictures, looked["maps"].numpy(), strict=True)
     }, _LAID_OVER
 
 
-def _check(
-    probabilities: NDArray[np.float32], answers: Sequence[Answer], breeds: Sequence[str]
-) -> None:
-    """Makes sure that what was looked into is what gave the answers.
-
-    Raises:
-        NoSaliencyError: it gives others.
-    """
-    truths = [breeds.index(answer.breed) for answer in answers]
-    expected = np.array([answer.truth_probability for answer in answers])
-    furthest = np.abs(probabilities[np.arange(len(answers)), truths] - expected).max()
-    if not furthest < CLOSE:
-        raise NoSaliencyError(
-            f"the network gives probabilities that are up to {furthest:.2g} from those evaluated."
-        )
+def _not_shown(reason: str) -> tuple[dict[Answer, Picture], str]:
+    logging.warning("Report: where the network looked is not shown: %s", reason)
+    return {}, f"Where the network looked is not shown: {reason}"
 
 
 def _found(answers: Sequence[Answer], pictures: Mapping[Answer, Picture]) -> tuple[Picture, ...]:
