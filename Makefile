@@ -12,7 +12,7 @@ PYTHON ?= $(shell for v in $(VERSIONS); do \
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test lint setup clean
+.PHONY: run test lint protos setup clean
 run: setup ## run the pipeline on the built-in sample; ARGS="--data PATH" for other pictures
 	$(BIN)/dogbreed run $(ARGS)
 
@@ -23,6 +23,11 @@ lint: setup ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# By protoc 21 of Python 3.10, whose modules Protocol Buffers 3.20 to 6 load.
+protos: setup ## write *_pb2.py after a change to a .proto
+	$(BIN)/uv tool run --python 3.10 --with 'setuptools<81' --from grpcio-tools==1.51.3 \
+		python -m grpc_tools.protoc --proto_path=. --python_out=. $$(git ls-files '*.proto')
 
 setup: .venv/ready ## make .venv
 

@@ -1,22 +1,15 @@
-"""`tf.train.Example` without TensorFlow: the same bytes, from message classes made here.
-
-The classes live in a descriptor pool of their own, so that a process which also imports TensorFlow
-does not find the same message defined twice.
-Definition: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/example/feature.proto
-"""
+"""`tf.train.Example` without TensorFlow: the same bytes, from messages of our own."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import google_crc32c
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from foundation.errors import DatasetError
+from ingestion.example_pb2 import Example
 
 _MASK_DELTA = 0xA282EAD8
 _LENGTH = struct.Struct("<QI")
@@ -76,7 +69,7 @@ def encode_example(features: Mapping[str, FeatureValue]) -> bytes:
     Returns:
         A `tf.train.Example`, the same bytes for the same features.
     """
-    example = _example_class()()
+    example = Example()
     entries = example.features.feature
     for key, value in features.items():
         if isinstance(value, bytes):
@@ -99,53 +92,8 @@ def decode_example(serialized: bytes) -> dict[str, FeatureValue]:
     Raises:
         google.protobuf.message.DecodeError: If the bytes are no example.
     """
-    example = _example_class().FromString(serialized)
+    example = Example.FromString(serialized)
     return {
         key: getattr(feature, feature.WhichOneof("kind")).value[0]
         for key, feature in example.features.feature.items()
     }
-
-
-@cache
-def _example_class() -> Any:
-    field = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(
-        name="dogbreed/example.proto", package="tensorflow", syntax="proto3"
-    )
-
-    def add_message(name: str, **fields: tuple[int, int, int, str | None]) -> Any:
-        message = file.message_type.add(name=name)
-        for field_name, (number, label, kind, type_name) in fields.items():
-            message.field.add(
-                name=field_name, number=number, label=label, type=kind, type_name=type_name
-            )
-        return message
-
-    one, many, nested = field.LABEL_OPTIONAL, field.LABEL_REPEATED, field.TYPE_MESSAGE
-    add_message("BytesList", value=(1, many, field.TYPE_BYTES, None))
-    add_message("FloatList", value=(1, many, field.TYPE_FLOAT, None))
-    add_message("Int64List", value=(1, many, field.TYPE_INT64, None))
-    feature = add_message(
-        "Feature",
-        bytes_list=(1, one, nested, ".tensorflow.BytesList"),
-        float_list=(2, one, nested, ".tensorflow.FloatList"),
-        int64_list=(3, one, nested, ".tensorflow.Int64List"),
-    )
-    feature.oneof_decl.add(name="kind")
-    for member in feature.field:
-        member.oneof_index = 0
-    features = add_message(
-        "Features", feature=(1, many, nested, ".tensorflow.Features.FeatureEntry")
-    )
-    entry = features.nested_type.add(name="FeatureEntry")
-    entry.options.map_entry = True
-    entry.field.add(name="key", number=1, label=one, type=field.TYPE_STRING)
-    entry.field.add(name="value", number=2, label=one, type=nested, type_name=".tensorflow.Feature")
-    add_message("Example", features=(1, one, nested, ".tensorflow.Features"))
-
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(file.SerializeToString())
-    descriptor = pool.FindMessageTypeByName("tensorflow.Example")
-    if hasattr(message_factory, "GetMessageClass"):  # protobuf 4.22 and later
-        return message_factory.GetMessageClass(descriptor)
-    return message_factory.MessageFactory(pool).GetPrototype(descriptor)

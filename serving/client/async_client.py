@@ -14,6 +14,8 @@ import grpc.aio
 
 from serving.client.channel import channel_options, credentials, metadata, target
 from serving.client.exchange import (
+    GET_MODEL_STATUS,
+    PREDICT,
     Refusal,
     Reply,
     error_of,
@@ -22,9 +24,7 @@ from serving.client.exchange import (
     status_request,
 )
 from serving.client.load import Picture, Source, Web, aload, source_of
-from serving.client.messages import (
-    GET_MODEL_STATUS,
-    PREDICT,
+from serving.client.messages_pb2 import (
     GetModelStatusRequest,
     GetModelStatusResponse,
     PredictRequest,

@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 
 from serving.client.load import Loaded
-from serving.client.messages import GetModelStatusRequest, PredictRequest
+from serving.client.messages_pb2 import GetModelStatusRequest, PredictRequest
 from serving.client.options import (
     ClientError,
     ClientOptions,
@@ -28,6 +28,9 @@ from serving.client.tensors import (
     rows_of_strings,
     strings_to_tensor,
 )
+
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
+GET_MODEL_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 
 _SIGNATURE = "serving_default"
 _MAX_REQUEST_BYTES = 31 << 20  # a batch of larger pictures is sent in parts
@@ -169,7 +172,7 @@ def _request(pictures: Iterable[Loaded], options: ClientOptions) -> Any:
     _name_model(request.model_spec, options)
     request.model_spec.signature_name = _SIGNATURE
     tensor = strings_to_tensor([picture.data for picture in pictures])
-    request.inputs.add(key="pictures", value=tensor)
+    request.inputs["pictures"].CopyFrom(tensor)
     return request
 
 
@@ -196,7 +199,7 @@ def _predictions(
         _raise_if_hopeless(outcome, options)
         return [Prediction(name, error=_reason(outcome, options)) for name in names]
     response = outcome.response
-    outputs = {named.key: named.value for named in response.outputs}
+    outputs = dict(response.outputs)  # the map itself would make up what it lacks
     try:
         breeds = rows_of_strings(outputs["breeds"])
         probabilities = rows_of_floats(outputs["probabilities"])

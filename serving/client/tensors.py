@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from serving.client.messages import TensorProto
+from serving.client.messages_pb2 import TensorProto
 
 _DT_FLOAT = 1
 _DT_STRING = 7

@@ -19,7 +19,8 @@ from grpc_reflection.v1alpha import reflection
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from serving.model_server.config_files import MonitoringConfig, SSLConfig, read_text_proto
+from serving.model_server.config_files import read_text_proto
+from serving.model_server.config_pb2 import MonitoringConfig, SSLConfig
 from serving.model_server.errors import ServingError
 from serving.model_server.grpc_services import ModelService, PredictionService, ReadableRequests
 from serving.model_server.handlers import Handlers

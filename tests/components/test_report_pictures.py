@@ -9,14 +9,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from components.report.find_examples import find_examples
-from components.report.galleries import choose_galleries, choose_pairs
 from PIL import Image
-from serving.versions import ABOUT_FILE
 
 from components.evaluator.results.values import Answer, Confusion
-from components.report.facts import Answer, Confusion
-from components.report.pictures import show_pictures
 from components.report.pictures.eval_pictures import find_examples, show_pictures
 from components.report.pictures.galleries import choose_galleries, choose_pairs
 from foundation.versions import ABOUT_FILE

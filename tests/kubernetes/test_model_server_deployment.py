@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import text_format
 
 from pipeline.config.load import load_config
-from serving.model_server.config_files import SSLConfig
+from serving.model_server.config_pb2 import SSLConfig
 from serving.model_server.models.core import read_model_config
 from serving.model_server.options import parse_flags
 from tests.kubernetes.manifests import ROOT, Manifest, manifests, one

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from tensorflow_serving.apis import get_model_status_pb2, predict_pb2
 
-from serving.client import messages
+from serving.client import messages_pb2
 from serving.client.async_client import AsyncBreedClient
 from serving.client.load import Picture
 from serving.client.options import (
@@ -364,10 +364,10 @@ def _message_fields(descriptor: object) -> dict[str, tuple[int, int, bool]]:
 @pytest.mark.parametrize(
     ("ours", "official"),
     [
-        (messages.PredictRequest, predict_pb2.PredictRequest),
-        (messages.PredictResponse, predict_pb2.PredictResponse),
-        (messages.GetModelStatusRequest, get_model_status_pb2.GetModelStatusRequest),
-        (messages.GetModelStatusResponse, get_model_status_pb2.GetModelStatusResponse),
+        (messages_pb2.PredictRequest, predict_pb2.PredictRequest),
+        (messages_pb2.PredictResponse, predict_pb2.PredictResponse),
+        (messages_pb2.GetModelStatusRequest, get_model_status_pb2.GetModelStatusRequest),
+        (messages_pb2.GetModelStatusResponse, get_model_status_pb2.GetModelStatusResponse),
     ],
 )
 def test_declared_messages_are_the_official_ones(ours: type, official: type) -> None:
@@ -389,7 +389,7 @@ def test_declared_messages_are_the_official_ones(ours: type, official: type) -> 
 def test_client_needs_no_tensorflow_and_bears_it(order: str) -> None:
     parts = {
         "client": "from serving.client.sync_client import BreedClient\n"
-        "from serving.client.messages import PredictRequest as Ours\n"
+        "from serving.client.messages_pb2 import PredictRequest as Ours\n"
         "loaded = 'tensorflow' in sys.modules\n",
         "stubs": "from tensorflow_serving.apis.predict_pb2 import PredictRequest as Official\n",
     }

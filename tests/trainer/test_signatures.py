@@ -21,31 +21,20 @@ from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
-from trainer.config import TrainerConfig
-from trainer.features import BREED_KEY, IMAGE_KEY, LABEL_KEY, transformed_name
-from trainer.input import Split
-from trainer.model_card import ModelFacts
-from trainer.networks.build import build_network
-from trainer.samples import write_samples
-from trainer.settings import TransformConfig
-from trainer.signatures import Servable, save_servable
-from trainer.statistics import PictureStatistics
 
 from foundation.versions import BREEDS_FILE, MODEL_CARD_FILE, SAMPLES_DIR, WARMUP_FILE, read_about
 from ingestion.toy_dogs.sample import write_sample
 from tests.pictures import encoded
 from tests.serving.model_server import running
 from tests.trainer.examples import write_examples
-from trainer.export import export
 from trainer.export.export import export, write_samples
+from trainer.export.last_features import with_features
 from trainer.export.model_card import ModelFacts
-from trainer.export.signatures import with_features
-from trainer.last_features import with_features
+from trainer.export.signatures import Servable, save_servable
 from trainer.networks.classic_config import SoftmaxConfig
 from trainer.networks.config import NETWORKS, ResidualConfig
 from trainer.networks.registry import build_network
 from trainer.networks.statistics import PictureStatistics
-from trainer.preprocessing import load_stored, preprocessing_fn
 from trainer.preprocessing.features import BREED_KEY, IMAGE_KEY, LABEL_KEY, transformed_name
 from trainer.preprocessing.image import TransformConfig
 from trainer.preprocessing.transform import load_stored, preprocessing_fn

@@ -18,7 +18,7 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.model_server.config_files import BatchingParameters
+from serving.model_server.config_pb2 import BatchingParameters
 from serving.model_server.errors import ServingError, failed_precondition, invalid_argument
 from serving.model_server.metrics import Metrics
 from serving.model_server.models.servable import Call, Servable

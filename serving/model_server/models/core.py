@@ -23,7 +23,8 @@ from tensorflow_serving.config.model_server_config_pb2 import (
     ModelType,
 )
 
-from serving.model_server.config_files import BatchingParameters, read_text_proto
+from serving.model_server.config_files import read_text_proto
+from serving.model_server.config_pb2 import BatchingParameters
 from serving.model_server.errors import ServingError, failed_precondition, invalid_argument
 from serving.model_server.metrics import Metrics
 from serving.model_server.models.batching import BatchingOptions, BatchScheduler
