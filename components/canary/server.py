@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
+import functools
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tfx.utils import io_utils
 
 from foundation.names import TENSORFLOW_SERVING
+from foundation.processes import end_with_parent
 
 MODEL_NAME = "candidate"
 """Name by which the child serves the model."""
@@ -33,12 +33,10 @@ _STOP_S = 10.0
 _RETRY_MS = 100
 _LOG_TAIL_BYTES = 64 * 1024
 _LONGEST_LINE = 300  # characters
-_PR_SET_PDEATHSIG = 1  # Linux: the signal that a process gets when its parent ends
 _ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "-1",  # a GPU's memory is taken by the process that trained
     "TF_CPP_MIN_LOG_LEVEL": "2",  # TensorFlow warns of every request that it refuses
 }
-_LIBC = ctypes.CDLL(None)
 
 
 class ServerFailedError(Exception):
@@ -111,7 +109,7 @@ def child_server(model_path: str, log_dir: Path, start_timeout_s: float) -> Iter
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **_ENVIRONMENT},
-                preexec_fn=_end_with_parent,
+                preexec_fn=functools.partial(end_with_parent, os.getpid()),
             )
         channel = grpc.insecure_channel(
             address,
@@ -142,11 +140,6 @@ def _last_line(log_path: Path) -> str:
     lines = log_tail(log_path).split("\n")
     last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
     return textwrap.shorten(last, _LONGEST_LINE, placeholder=" ...")
-
-
-def _end_with_parent() -> None:
-    """Runs in the child: it gets SIGKILL when the parent ends, in whatever way."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _wait_until_served(server: ChildServer, timeout_s: float) -> None:

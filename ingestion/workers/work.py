@@ -6,9 +6,7 @@ A worker imports no more than it needs for that, because its start is part of ev
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
-import threading
 import warnings
 from ctypes import c_bool
 from hashlib import sha256
@@ -17,6 +15,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from foundation.processes import end_with_parent
 from ingestion import records
 from ingestion import records as example
 from ingestion.audit import look_of
@@ -158,7 +157,9 @@ def start_worker(job: Job, stop: c_bool) -> None:
     # Ctrl-C reaches every process of the terminal: the parent decides what happens then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a forked worker has the parent's handler
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # Idle workers wait on a pipe whose other end they hold too: they would never notice.
+    if (parent := multiprocessing.parent_process()) is not None and parent.pid is not None:
+        end_with_parent(parent.pid)
 
 
 def run_batch(tasks: list[Task]) -> Result:
@@ -173,11 +174,3 @@ def load_libraries() -> None:
     """
     Image.preinit()
     example.encode_example({})
-
-
-def _end_with_parent() -> None:
-    # Idle workers wait on a pipe whose other end they hold too: they would never notice.
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

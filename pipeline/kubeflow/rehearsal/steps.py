@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
+import functools
 import json
 import logging
 import os
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+from foundation.processes import end_with_parent
 from pipeline.kubeflow.rehearsal.tasks import Task
 from pipeline.kubeflow.step.step_lines import EXPLAINED, MILESTONE_LINE, PROGRESS_LINE, reason_in
 from pipeline.kubeflow.step.uris import MOUNTS_VARIABLE, READ_ONLY_VARIABLE
@@ -154,10 +155,6 @@ def _memory_limit(task: Task) -> str:
     return "none" if gigabytes is None else f"{gigabytes:.1f} GB"
 
 
-_PR_SET_PDEATHSIG = 1  # Linux: the signal that a process gets when its parent ends
-_LIBC = ctypes.CDLL(None)
-
-
 class ChildProcesses:
     """Runs each step as a child of this process, with this Python.
 
@@ -201,7 +198,7 @@ class ChildProcesses:
                     READ_ONLY_VARIABLE: json.dumps(read_only),
                 },
                 start_new_session=True,  # an interrupt reaches it through us alone
-                preexec_fn=_end_with_parent,
+                preexec_fn=functools.partial(end_with_parent, os.getpid()),
             )
             timed_out = threading.Event()
             clock = threading.Timer(task.time_limit_s or 0, _stop, (process, timed_out))
@@ -231,8 +228,3 @@ def _kill(process: subprocess.Popen[str]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def _end_with_parent() -> None:
-    """Runs in the child: it gets SIGKILL when the parent ends, in whatever way."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
