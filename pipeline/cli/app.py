@@ -1,24 +1,15 @@
-"""The application that every command joins, its exit codes, and how errors end a command."""
+"""The application that every command joins, and how errors end a command."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import IntEnum
 
 import typer
 from rich.console import Console
 
 from foundation.errors import DatasetError, UserError
-
-
-class ExitCode(IntEnum):
-    """How a command ended, for scripts."""
-
-    FAILED = 1
-    NOT_BLESSED = 3
-    INTERRUPTED = 130
-
+from foundation.exit_codes import ExitCode
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -30,8 +21,9 @@ app = typer.Typer(
     Start with [bold]dogbreed run[/]: it draws sample pictures, trains on them and pushes a model.
     [bold]dogbreed run --data PATH[/] does the same with pictures of yours.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not pushed because a bound was missed,
-    130 interrupted.""",
+    \b
+    Exit codes:"""
+    + "".join(f"\n    {code.value:>3} {code.meaning}" for code in ExitCode),
 )
 
 

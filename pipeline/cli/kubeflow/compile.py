@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pipeline.cli.app import ExitCode, app, clear_errors
+from foundation.exit_codes import ExitCode
+from pipeline.cli.app import app, clear_errors
 from pipeline.cli.arguments import ConfigOption
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 
 from components.evaluator.metrics import ACCURACY
-from pipeline.cli.app import ExitCode, app, clear_errors
+from foundation.exit_codes import ExitCode
+from pipeline.cli.app import app, clear_errors
 from pipeline.cli.train.run import figures_table
 
 if TYPE_CHECKING:

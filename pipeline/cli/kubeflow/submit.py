@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 
 from foundation.errors import UserError
-from pipeline.cli.app import ExitCode, app, clear_errors
+from foundation.exit_codes import ExitCode
+from pipeline.cli.app import app, clear_errors
 from pipeline.cli.kubeflow.kubeflow_arguments import (
     CaOption,
     HostOption,

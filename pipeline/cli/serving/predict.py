@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from foundation.errors import UserError
-from pipeline.cli.app import ExitCode, app, clear_errors
+from foundation.exit_codes import ExitCode
+from pipeline.cli.app import app, clear_errors
 from pipeline.cli.serving.client_arguments import (
     CaOption,
     CertOption,

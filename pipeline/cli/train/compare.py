@@ -14,7 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from components.evaluator.metrics import ACCURACY, METRICS
-from pipeline.cli.app import ExitCode, app, clear_errors
+from foundation.exit_codes import ExitCode
+from pipeline.cli.app import app, clear_errors
 from pipeline.cli.arguments import ConfigOption, DataOption, FreshOption, overrides_of
 from pipeline.local.display import duration_in_words
 

@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from components.evaluator.metrics import ACCURACY, METRICS
+from foundation.exit_codes import ExitCode
 from foundation.versions import newest_version, read_rollback
-from pipeline.cli.app import ExitCode, app, clear_errors
+from pipeline.cli.app import app, clear_errors
 from pipeline.cli.arguments import ConfigOption, DataOption, FreshOption, overrides_of
 from pipeline.local.observer import NodeStatus
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from foundation.errors import UserError
+from foundation.exit_codes import ExitCode
 from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.parameters import DATA
 from pipeline.kubeflow.rehearsal.artifacts import (
@@ -111,7 +112,7 @@ class Engine:
         for attempt in range(task.retries + 1):
             handover = self._exchange.hand_over(task, parameters, inputs)
             end = self._attempt(task, handover, attempt)
-            if end.exit_code == 0:
+            if end.exit_code == ExitCode.DONE:
                 try:
                     return self._exchange.take_back(task, handover)
                 except StepOutputError as error:

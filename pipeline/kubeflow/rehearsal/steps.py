@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+from foundation.exit_codes import ExitCode
 from foundation.processes import end_with_parent
 from pipeline.kubeflow.rehearsal.tasks import Task
-from pipeline.kubeflow.step.step_lines import EXPLAINED, MILESTONE_LINE, PROGRESS_LINE, reason_in
+from pipeline.kubeflow.step.step_lines import MILESTONE_LINE, PROGRESS_LINE, reason_in
 from pipeline.kubeflow.step.uris import MOUNTS_VARIABLE, READ_ONLY_VARIABLE
 from trainer.training.history import PROGRESS_LOGGER
 
-KILLED = 137
-"""Exit code of a process that was killed, by the kernel for want of memory or by hand."""
 TAIL_LINES = 12
 """How many of the last lines of a step's log are kept to be shown."""
 
@@ -129,7 +128,7 @@ class LogFollower:
 
 def is_explained(task: Task, end: StepEnd) -> bool:
     """Says whether a step's last line is all that there is to know of its failure."""
-    return end.exit_code == EXPLAINED and reason_in(task.node, list(end.tail)) is not None
+    return end.exit_code == ExitCode.FAILED and reason_in(task.node, list(end.tail)) is not None
 
 
 def why_failed(task: Task, end: StepEnd) -> str:
@@ -141,10 +140,10 @@ def why_failed(task: Task, end: StepEnd) -> str:
         return f"it ran out of memory: its limit is {_memory_limit(task)}"
     if said is not None:
         return said
-    if end.exit_code == KILLED:
+    if end.exit_code == ExitCode.KILLED:
         return (
-            f"it was killed (exit code {KILLED}): there was not enough memory for it, or someone "
-            f"killed it. Its limit on a cluster is {_memory_limit(task)}"
+            f"it was killed (exit code {end.exit_code}): there was not enough memory for it, or "
+            f"someone killed it. Its limit on a cluster is {_memory_limit(task)}"
         )
     last = end.tail[-1] if end.tail else "it said nothing"
     return f"exit code {end.exit_code}: {last}"

@@ -20,18 +20,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from foundation.errors import DatasetError, UserError, root_cause
+from foundation.exit_codes import ExitCode
 from pipeline.kubeflow.kfp_names import OUTPUTS_SPEC
 from pipeline.kubeflow.step.step_lines import (
-    CRASHED,
-    EXPLAINED,
     MILESTONE_LINE,
     PROGRESS_LINE,
     done_line,
     failed_line,
 )
 from trainer.training.history import PROGRESS_LOGGER
-
-_TERMINATED = 128 + signal.SIGTERM
 
 
 def main(argv: Sequence[str]) -> int:
@@ -55,15 +52,15 @@ def main(argv: Sequence[str]) -> int:
         gc.enable()
         run_step(args, beam_args)
     except (UserError, DatasetError) as error:
-        code, reason = EXPLAINED, " ".join(str(error).split())
+        code, reason = ExitCode.FAILED, " ".join(str(error).split())
     except MemoryError:
-        code, reason = EXPLAINED, "there is not enough memory"
+        code, reason = ExitCode.FAILED, "there is not enough memory"
     except Exception as error:
         logging.exception("%s failed", args.step)
-        code, reason = CRASHED, root_cause(error)
+        code, reason = ExitCode.CRASHED, root_cause(error)
     else:
         _write_last_line(done_line(args.step, time.monotonic() - started_at))
-        return 0
+        return ExitCode.DONE
     _write_last_line(failed_line(args.step, reason))
     return code
 
@@ -114,7 +111,7 @@ def _log_to_standard_error() -> None:
 def _stop(signum: int, frame: object) -> NoReturn:
     """Ends at once when the pod is deleted: checkpoints are written as training goes."""
     print("dogbreed: stopped by a signal", file=sys.stderr, flush=True)
-    os._exit(_TERMINATED)
+    os._exit(ExitCode.TERMINATED)
 
 
 def _write_last_line(line: str) -> None:

@@ -7,11 +7,6 @@ PROGRESS_LINE = "dogbreed progress: "
 MILESTONE_LINE = "dogbreed milestone: "
 """Begins one that is worth keeping."""
 
-EXPLAINED = 1
-"""Exit code of a step whose last line says what to put right."""
-CRASHED = 70
-"""Exit code of a step that ran into something unforeseen: its log has a stack trace."""
-
 
 def done_line(step: str, elapsed_s: float) -> str:
     """Returns the last line of a step that ended well."""

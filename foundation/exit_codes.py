@@ -1,0 +1,28 @@
+"""Exit codes of the commands, and of the steps on a cluster."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """How a process ended, for scripts, for Kubeflow and for a rehearsal."""
+
+    meaning: str
+    """The same in words, as the README has it."""
+
+    DONE = 0, "done; after a run, the model was blessed and pushed"
+    FAILED = 1, "something failed; one line says what, and where the log is"
+    USAGE = 2, "the command line is wrong"
+    NOT_BLESSED = 3, "the model missed a bound: it was not pushed, what was served stays"
+    CRASHED = 70, "a step on Kubeflow met something unforeseen; its log has a stack trace"
+    INTERRUPTED = 130, "interrupted"
+    KILLED = 137, "killed: by the kernel for want of memory, or by hand"
+    TERMINATED = 143, "stopped by SIGTERM, as when a pod is deleted"
+
+    def __new__(cls, value: int, meaning: str) -> ExitCode:
+        """Makes a member that is a number and has a meaning."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
