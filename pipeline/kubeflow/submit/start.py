@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from kfp_server_api import V2beta1PipelineVersion, V2beta1Run
 from rich.console import Console
 
 from foundation.errors import UserError
+from foundation.fingerprint import digest
 from pipeline.kubeflow.package import SCHEMA_VERSION, Package, load_package
 from pipeline.kubeflow.rehearsal.tasks import tasks_in_order
 from pipeline.kubeflow.submit.api import Kubeflow
@@ -66,8 +66,13 @@ def read_package(path: Path) -> SubmittedPackage:
         ) from None
     if not (name and steps):
         raise UserError(f"{path} is an empty package: it has no name or no steps.")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:_HASH_DIGITS]
-    return SubmittedPackage(path, name, digest, package, steps)
+    return SubmittedPackage(
+        path=path,
+        name=name,
+        digest=digest(path.read_bytes(), _HASH_DIGITS),
+        content=package,
+        steps=steps,
+    )
 
 
 def ensure_version(
