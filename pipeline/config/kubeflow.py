@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from typing_extensions import Self
 
 from foundation.settings import Settings
+from pipeline.config.nodes import (
+    NODES,
+    PUSH_DESTINATION_USERS,
+    RECORD_READERS,
+    TRAINING_NODES,
+)
 
 _FACTORS = {
     "": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
@@ -34,21 +40,13 @@ def amount_of(quantity: str) -> float:
     return float(match[1]) * _FACTORS[match[2]]
 
 
-StepName = Literal[
-    "ImportExampleGen",
-    "StatisticsGen",
-    "SchemaGen",
-    "CuratedSchema",
-    "ExampleValidator",
-    "Transform",
-    "Tuner",
-    "Trainer",
-    "Baseline",
-    "Evaluator",
-    "Canary",
-    "Pusher",
-    "Report",
-]
+def _known(name: str) -> str:
+    if name not in NODES:
+        raise ValueError(f"there is no step {name}; there are {', '.join(NODES)}")
+    return name
+
+
+StepName = Annotated[str, AfterValidator(_known)]
 Quantity = Annotated[str, Field(pattern=r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")]
 _Pair = Annotated[str, Field(pattern=r"^[^=\s]+=\S*$")]
 _Taint = Annotated[
@@ -172,19 +170,15 @@ class KubeflowConfig(Settings):
     """Pods of all steps but those of `gpu_steps`."""
     gpu: GpuPodConfig = GpuPodConfig()
     """Pods of the steps in `gpu_steps`."""
-    gpu_steps: tuple[StepName, ...] = ("Tuner", "Trainer")
+    gpu_steps: tuple[StepName, ...] = TRAINING_NODES
     """Steps that run on GPU nodes."""
     steps: dict[StepName, StepConfig] = Field(default_factory=dict)
     """What single steps have otherwise than `cpu` or `gpu` say."""
     volumes: dict[str, VolumeConfig] = Field(
         default={
-            "dogbreed-data": VolumeConfig(
-                mount_path="/data", steps=("ImportExampleGen", "CuratedSchema")
-            ),
-            "dogbreed-models": VolumeConfig(mount_path="/models", steps=("Baseline", "Pusher")),
-            "dogbreed-checkpoints": VolumeConfig(
-                mount_path="/checkpoints", steps=("Tuner", "Trainer")
-            ),
+            "dogbreed-data": VolumeConfig(mount_path="/data", steps=RECORD_READERS),
+            "dogbreed-models": VolumeConfig(mount_path="/models", steps=PUSH_DESTINATION_USERS),
+            "dogbreed-checkpoints": VolumeConfig(mount_path="/checkpoints", steps=TRAINING_NODES),
         }
     )
     """Persistent volume claims, by name."""

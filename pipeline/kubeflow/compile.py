@@ -17,7 +17,8 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
 )
 
 from pipeline.config.config import Config
-from pipeline.config.kubeflow import KubeflowConfig, StepName
+from pipeline.config.kubeflow import KubeflowConfig
+from pipeline.config.nodes import NODES
 from pipeline.kubeflow import artifact_types, kfp_names
 from pipeline.kubeflow.kfp_names import OUTPUTS_SPEC
 from pipeline.kubeflow.package import Package
@@ -27,7 +28,6 @@ from pipeline.pipeline import create_pipeline
 from pipeline.plan import plan_for_cluster
 
 _COMMAND = ["python", "-m", "pipeline.kubeflow.step"]
-_NEVER_CACHED = {"Baseline"}  # what it finds depends on what was pushed meanwhile
 
 
 def compile_package(config: Config) -> Package:
@@ -44,7 +44,7 @@ def compile_package(config: Config) -> Package:
     }
     if config.kubeflow.pipeline_root:
         spec["defaultPipelineRoot"] = config.kubeflow.pipeline_root
-    steps: list[StepName] = sorted(spec["root"]["dag"]["tasks"])
+    steps: list[str] = sorted(spec["root"]["dag"]["tasks"])
     for step in steps:
         _finish_step(spec, step, config.kubeflow)
         _set_types(spec, step, classes)
@@ -90,7 +90,7 @@ def _tfx_spec(config: Config) -> tuple[dict[str, Any], dict[str, str]]:
     return json.loads(json.dumps(compiled)), artifact_types.classes_of(dag)
 
 
-def _finish_step(spec: dict[str, Any], step: StepName, config: KubeflowConfig) -> None:
+def _finish_step(spec: dict[str, Any], step: str, config: KubeflowConfig) -> None:
     """Completes what TFX leaves out of a step's container and task."""
     pod = config.pod_of(step)
     container, task = _container(spec, step), spec["root"]["dag"]["tasks"][step]
@@ -98,7 +98,7 @@ def _finish_step(spec: dict[str, Any], step: StepName, config: KubeflowConfig) -
     container["image"] = pod.image or config.image
     container["resources"] = resources_of(pod)
     container["args"] = ["--step", step, *container["args"]]
-    task["cachingOptions"] = {"enableCache": config.cache and step not in _NEVER_CACHED}
+    task["cachingOptions"] = {"enableCache": config.cache and NODES[step].cached}
     task["retryPolicy"] = retry_policy_of(pod)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from components.evaluator.metrics import METRICS
 from foundation.errors import UserError
 from pipeline.config.config import Config
+from pipeline.config.nodes import CURATED_SCHEMA, NODES, RECORD_READERS, nodes_changed_by
 from pipeline.kubeflow.package import Package
 
 _IN_WORDS = {
@@ -126,12 +127,6 @@ DATA = "data"
 PUSH_DESTINATION = "push_destination"
 """Parameter: the folder that the model server watches."""
 
-DATA_STEPS = ("ImportExampleGen", "CuratedSchema")
-"""Nodes that read the records themselves."""
-TRAINING_STEPS = ("Tuner", "Trainer")
-"""Nodes that train."""
-REPORT = "Report"
-"""Node that says what came out; it reads every parameter, to tell the values of its run."""
 _TYPES = {str: "STRING", int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE"}
 
 
@@ -165,9 +160,9 @@ class PipelineParameter:
 
 
 def data_steps(config: Config) -> tuple[str, ...]:
-    """Returns those of `DATA_STEPS` that read records with this configuration."""
+    """Returns the names of the nodes that read records with this configuration."""
     own_schema = config.data.infer_schema or config.data.curated_schema is not None
-    return DATA_STEPS[:1] if own_schema else DATA_STEPS
+    return tuple(step for step in RECORD_READERS if step != CURATED_SCHEMA.name or not own_schema)
 
 
 def parameters_of(config: Config) -> list[PipelineParameter]:
@@ -177,13 +172,17 @@ def parameters_of(config: Config) -> list[PipelineParameter]:
         config: the run's configuration, whose push destination is the cluster's.
     """
     readers, trainer, bounds = data_steps(config), config.trainer, config.evaluator
-    training = (*TRAINING_STEPS, REPORT)
+    training = nodes_changed_by("training")
     parameters = [
         PipelineParameter(
             DATA,
             config.kubeflow.data,
             "Records that 'dogbreed convert' wrote.",
-            (*readers, REPORT),
+            tuple(
+                step
+                for step in nodes_changed_by("data")
+                if step in readers or not NODES[step].reads_records
+            ),
         ),
         PipelineParameter(
             "data_version",
@@ -197,7 +196,7 @@ def parameters_of(config: Config) -> list[PipelineParameter]:
         ),
         *(
             PipelineParameter(
-                name, float(getattr(bounds, name)), description, ("Evaluator", REPORT)
+                name, float(getattr(bounds, name)), description, nodes_changed_by("bounds")
             )
             for name, description in BOUND_PARAMETERS.items()
             if getattr(bounds, name) is not None
@@ -209,7 +208,7 @@ def parameters_of(config: Config) -> list[PipelineParameter]:
                 PUSH_DESTINATION,
                 str(config.push_path),
                 "Folder that the model server watches.",
-                ("Baseline", "Pusher", REPORT),
+                nodes_changed_by("push_destination"),
             )
         )
     return parameters

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.config.config import Config
+from pipeline.config.nodes import EVALUATOR, IMPORT_EXAMPLE_GEN, TRAINING_NODES
 from pipeline.kubeflow.parameters import (
     BOUNDS,
     DATA,
     DATA_FINGERPRINT,
     PREFIX,
     RECORDS_INPUT,
-    TRAINING_STEPS,
     data_steps,
     parameters_of,
 )
@@ -46,22 +46,22 @@ def _add_parameters(spec: dict[str, Any], config: Config) -> None:
             source = {"componentInputParameter": parameter.name}
             _add_input(spec, step, PREFIX + parameter.name, parameter.type_spec, source)
     bounds = {"runtimeValue": {"constant": config.evaluator.model_dump_json()}}
-    _add_input(spec, "Evaluator", BOUNDS, {"parameterType": "STRING"}, bounds)
+    _add_input(spec, EVALUATOR.name, BOUNDS, {"parameterType": "STRING"}, bounds)
 
 
 def _add_data_fingerprint(spec: dict[str, Any]) -> None:
     """Lets training know the records it learns from, which only ImportExampleGen sees."""
-    outputs = spec["components"]["ImportExampleGen"]["outputDefinitions"]
+    outputs = spec["components"][IMPORT_EXAMPLE_GEN.name]["outputDefinitions"]
     outputs["parameters"] = {DATA_FINGERPRINT: {"parameterType": "STRING"}}
     source = {
         "taskOutputParameter": {
-            "producerTask": "ImportExampleGen",
+            "producerTask": IMPORT_EXAMPLE_GEN.name,
             "outputParameterKey": DATA_FINGERPRINT,
         }
     }
-    for step in set(spec["components"]) & set(TRAINING_STEPS):
+    for step in set(spec["components"]) & set(TRAINING_NODES):
         _add_input(spec, step, PREFIX + DATA_FINGERPRINT, {"parameterType": "STRING"}, source)
-        _depend(spec, step, "ImportExampleGen")
+        _depend(spec, step, IMPORT_EXAMPLE_GEN.name)
 
 
 def _add_importer(spec: dict[str, Any], config: Config) -> None:

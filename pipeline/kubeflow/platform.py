@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.config.kubeflow import KubeflowConfig, PodConfig, StepName, VolumeConfig, amount_of
-from pipeline.kubeflow.parameters import DATA_STEPS
+from pipeline.config.kubeflow import KubeflowConfig, PodConfig, VolumeConfig, amount_of
+from pipeline.config.nodes import RECORD_READERS
 from pipeline.kubeflow.step.uris import is_object_store
 
 _GIGABYTE = 1e9
@@ -36,7 +36,7 @@ def retry_policy_of(pod: PodConfig) -> dict[str, Any]:
     }
 
 
-def kubernetes_of(config: KubeflowConfig, step: StepName, pipeline_name: str) -> dict[str, Any]:
+def kubernetes_of(config: KubeflowConfig, step: str, pipeline_name: str) -> dict[str, Any]:
     """Writes the rest as message KubernetesExecutorConfig.
 
     Args:
@@ -96,7 +96,7 @@ def kubernetes_of(config: KubeflowConfig, step: StepName, pipeline_name: str) ->
 
 def _is_spared(volume: VolumeConfig, config: KubeflowConfig) -> bool:
     """Says whether a volume would only hold the records, which come from an object store."""
-    return is_object_store(config.data) and {*volume.steps} == {*DATA_STEPS}
+    return is_object_store(config.data) and {*volume.steps} == {*RECORD_READERS}
 
 
 def _named(old_field: str, field: str, name: str) -> dict[str, Any]:

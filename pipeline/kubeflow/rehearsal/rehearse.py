@@ -14,9 +14,9 @@ from rich.console import Console
 from foundation.errors import RunFailedError, UserError
 from foundation.lock import only_run_below
 from foundation.names import REPORT_FILE
+from pipeline.config.nodes import EVALUATOR, REPORT, TRAINER
 from pipeline.kubeflow.check import check_package
 from pipeline.kubeflow.package import Package
-from pipeline.kubeflow.parameters import REPORT
 from pipeline.kubeflow.rehearsal.containers import Containers
 from pipeline.kubeflow.rehearsal.options import RehearsalOptions
 from pipeline.kubeflow.rehearsal.steps import ChildProcesses, StepFailedError, StepRunner
@@ -26,7 +26,7 @@ from pipeline.kubeflow.system_types import HTML, title_of
 from pipeline.local.display import RunDisplay
 from pipeline.local.log import output_to_log
 
-_READ = {"Trainer", "Evaluator"}  # nodes without which there is no verdict
+_READ = {TRAINER.name, EVALUATOR.name}  # nodes without which there is no verdict
 
 if TYPE_CHECKING:  # these import TensorFlow, which must wait until its output goes to the log
     from pipeline.history.outcome import Outcome
@@ -119,11 +119,11 @@ def _rehearse_logged(
 
 def _kept_report(engine: Engine, exchange: Exchange, root: Path) -> Path | None:
     """Copies the page to where people find it, with an ending by which a browser knows it."""
-    if REPORT not in engine.results:
+    if REPORT.name not in engine.results:
         return None
     [page] = (
         artifact
-        for artifact in engine.results[REPORT].artifacts.values()
+        for artifact in engine.results[REPORT.name].artifacts.values()
         if title_of(artifact) == HTML
     )
     return Path(shutil.copyfile(exchange.local_path(page["uri"]), root / REPORT_FILE))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from foundation.errors import UserError
-from pipeline.config.kubeflow import StepName
+from pipeline.config.nodes import NODES
 from pipeline.kubeflow.package import Package
 
-_DAG_ORDER = {name: place for place, name in enumerate(get_args(StepName))}
+_DAG_ORDER = {name: place for place, name in enumerate(NODES)}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
@@ -16,8 +15,20 @@ from tfx.utils import proto_utils
 from components.evaluator.config import eval_config
 from components.evaluator.settings import EvaluatorConfig
 from foundation.errors import UserError
+from foundation.fingerprint import fingerprint
 from foundation.settings import mistakes_in_words
 from ingestion.dataset import SCHEMA_FILE
+from pipeline.config.nodes import (
+    BASELINE,
+    CURATED_SCHEMA,
+    EVALUATOR,
+    IMPORT_EXAMPLE_GEN,
+    NODES,
+    PUSHER,
+    REPORT,
+    TRAINER,
+    TUNER,
+)
 from pipeline.kubeflow.parameters import (
     BOUND_PARAMETERS,
     BOUNDS,
@@ -25,12 +36,8 @@ from pipeline.kubeflow.parameters import (
     DATA_FINGERPRINT,
     PREFIX,
     PUSH_DESTINATION,
-    REPORT,
-    TRAINING_STEPS,
 )
 from trainer.training.config import TrainerConfig
-
-_RECIPE_DIGITS = 16
 
 
 def apply_parameters(
@@ -55,10 +62,10 @@ def apply_parameters(
     }
     if step in _CHANGES and given:
         _CHANGES[step](own, given)
-    if step in TRAINING_STEPS:
+    if NODES[step].trains:
         # Checkpoints that a retry goes on from, and that no other run at work may touch.
         config = json.loads(own["custom_config"])
-        folder = _hash([config["recipe"], inputs])
+        folder = fingerprint(config["recipe"], inputs)
         config["work_dir"] = str(PurePosixPath(config["work_dir"]).with_name(folder))
         own["custom_config"] = json.dumps(config)
     return own
@@ -81,7 +88,7 @@ def _to_training(own: dict[str, Any], given: dict[str, Any]) -> None:
         raise UserError(" ".join(mistakes_in_words(error, TrainerConfig))) from None
     config["trainer"] = trainer.model_dump(mode="json")
     config["data"] = given[DATA_FINGERPRINT]
-    config["recipe"] = _hash([config["recipe"], given[DATA_FINGERPRINT], changes])
+    config["recipe"] = fingerprint(config["recipe"], given[DATA_FINGERPRINT], changes)
     own["custom_config"] = json.dumps(config)
 
 
@@ -121,17 +128,13 @@ def _training_settings(given: dict[str, Any]) -> dict[str, Any]:
     return {"epochs": int(given["epochs"]), "learning_rate": float(given["learning_rate"])}
 
 
-def _hash(identity: list[Any]) -> str:
-    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:_RECIPE_DIGITS]
-
-
 _CHANGES: dict[str, Callable[[dict[str, Any], dict[str, Any]], None]] = {
-    "ImportExampleGen": _to_example_gen,
-    "CuratedSchema": _to_curated_schema,
-    "Tuner": _to_training,
-    "Trainer": _to_training,
-    "Evaluator": _to_evaluator,
-    "Baseline": _to_baseline,
-    "Pusher": _to_pusher,
-    REPORT: _to_report,
+    IMPORT_EXAMPLE_GEN.name: _to_example_gen,
+    CURATED_SCHEMA.name: _to_curated_schema,
+    TUNER.name: _to_training,
+    TRAINER.name: _to_training,
+    EVALUATOR.name: _to_evaluator,
+    BASELINE.name: _to_baseline,
+    PUSHER.name: _to_pusher,
+    REPORT.name: _to_report,
 }

@@ -17,14 +17,13 @@ from tfx.orchestration.kubeflow.v2.file_based_example_gen import driver
 
 from foundation.errors import UserError
 from ingestion.dataset import Dataset, load_dataset
+from pipeline.config.nodes import BASELINE, CURATED_SCHEMA, IMPORT_EXAMPLE_GEN, NODES, PUSHER
 from pipeline.kubeflow.parameters import (
     DATA,
     DATA_FINGERPRINT,
-    DATA_STEPS,
     PREFIX,
     PUSH_DESTINATION,
     RECORDS_INPUT,
-    TRAINING_STEPS,
 )
 from pipeline.kubeflow.step.apply_parameters import apply_parameters
 from pipeline.kubeflow.step.executor_messages import Message, for_launcher, for_tfx
@@ -127,7 +126,7 @@ def run_step(args: argparse.Namespace, beam_args: list[str]) -> None:
 
     output_file = Path(message["outputs"]["outputFile"])
     output_file.unlink(missing_ok=True)  # of an attempt before this one
-    if args.step == "ImportExampleGen":
+    if args.step == IMPORT_EXAMPLE_GEN.name:
         driver._run_driver(_parsed(message), _inputs_spec(inputs_spec))
     kubeflow_v2_run_executor._run_executor(
         argparse.Namespace(
@@ -161,7 +160,7 @@ def _input_locations(executor_input: Message) -> str:
 
 def _where_records_are(step: str, executor_input: Message) -> str | None:
     """Returns the place of the records, for steps that read them: a parameter or an artifact."""
-    if step not in DATA_STEPS:
+    if not NODES[step].reads_records:
         return None
     inputs = executor_input.get("inputs", {})
     if RECORDS_INPUT in inputs.get("artifacts", {}):
@@ -178,35 +177,35 @@ def _prepare(
     Returns:
         The step's output parameters.
     """
-    if step == "Pusher":
+    if step == PUSHER.name:
         destination = parameters[PREFIX + PUSH_DESTINATION]
         check_writable(
             places.local(destination),
             destination,
             declared_read_only=places.is_read_only(destination),
         )
-    if step == "CuratedSchema" and location is None:
+    if step == CURATED_SCHEMA.name and location is None:
         check_schema(places.local(parameters["schema_file"]), parameters["schema_file"])
     if location is None:
         return {}
     records = records_at(parameters[PREFIX + DATA], location)
-    return {DATA_FINGERPRINT: records.fingerprint} if step == "ImportExampleGen" else {}
+    return {DATA_FINGERPRINT: records.fingerprint} if step == IMPORT_EXAMPLE_GEN.name else {}
 
 
 def _mapped(
     parameters: dict[str, Any], step: str, places: Places, *, is_from_records: bool
 ) -> dict[str, Any]:
     """Maps the paths of a container to the folders that stand for them in a rehearsal."""
-    if step == "CuratedSchema" and not is_from_records:
+    if step == CURATED_SCHEMA.name and not is_from_records:
         parameters["schema_file"] = places.local(parameters["schema_file"])
-    if step == "Baseline":
+    if step == BASELINE.name:
         parameters["push_destination"] = places.local(parameters["push_destination"])
-    if step == "Pusher":
+    if step == PUSHER.name:
         destination = json.loads(parameters["push_destination"])
         folder = destination["filesystem"]
         folder["base_directory"] = places.local(folder["base_directory"])
         parameters["push_destination"] = json.dumps(destination)
-    if step in TRAINING_STEPS:
+    if NODES[step].trains:
         config = json.loads(parameters["custom_config"])
         config["work_dir"] = places.local(config["work_dir"])
         parameters["custom_config"] = json.dumps(config)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from kfp_server_api import V2beta1Run
 
 from foundation.errors import UserError
+from pipeline.config.nodes import PUSHER
 from pipeline.kubeflow.step.step_lines import reason_in
 from pipeline.kubeflow.submit import api
 from pipeline.kubeflow.submit.client import UnreachableError
@@ -18,7 +19,6 @@ from pipeline.kubeflow.submit.workflow import DRIVER
 from pipeline.local.display import RunDisplay
 from pipeline.local.observer import NodeStatus
 
-_PUSHER = "Pusher"  # the node that makes a model the served one
 _PUSHED_MODEL, _PUSHED = "pushed_model", "pushed"  # its output, as Report's input; TFX's property
 _LOG_SAYS = {"Model pushed to": True, "was not blessed": False}  # whether TFX's Pusher pushed
 _OUT_OF_MEMORY = "OOMKilled"  # Kubernetes' word
@@ -80,7 +80,7 @@ def pushed(kubeflow: api.Kubeflow, run: V2beta1Run, steps: Mapping[str, str]) ->
 
     Pusher notes it on its output, which Report is given. Without a Report, Pusher's log says it.
     """
-    pusher = next((task for task, node in steps.items() if node == _PUSHER), None)
+    pusher = next((task for task, node in steps.items() if node == PUSHER.name), None)
     with suppress(UserError):  # the run has succeeded all the same
         workflow = kubeflow.workflow(run.run_id)
         if workflow is None or pusher is None:
@@ -89,7 +89,7 @@ def pushed(kubeflow: api.Kubeflow, run: V2beta1Run, steps: Mapping[str, str]) ->
         if noted is not None:
             return bool(noted)
         if pod := workflow.newest_pod(pusher):
-            log = read_log(kubeflow, run.run_id, _PUSHER, pod)
+            log = read_log(kubeflow, run.run_id, PUSHER.name, pod)
             return next((meaning for words, meaning in _LOG_SAYS.items() if words in log), None)
     return None
 
