@@ -26,6 +26,7 @@ def Baseline(  # noqa: N802 - a component is named as a class
     model: OutputArtifact[standard_artifacts.Model],
     push_destination: Parameter[str],
     version: Parameter[str],
+    code: Parameter[str],
 ) -> None:
     """Copies the served model, so that it can be evaluated even after it was replaced.
 
@@ -37,6 +38,7 @@ def Baseline(  # noqa: N802 - a component is named as a class
         model: receives the model, or stays empty.
         push_destination: the folder that the model server watches.
         version: a version's number, `none` or `newest`.
+        code: fingerprint of the code of this component.
 
     Raises:
         ValueError: `version` is not in `push_destination`.

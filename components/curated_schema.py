@@ -19,6 +19,7 @@ def CuratedSchema(  # noqa: N802 - a component is named as a class
     schema: OutputArtifact[standard_artifacts.Schema],
     schema_file: Parameter[str],
     fingerprint: Parameter[str],
+    code: Parameter[str],
 ) -> None:
     """Copies `schema_file` into the artifact.
 
@@ -26,6 +27,7 @@ def CuratedSchema(  # noqa: N802 - a component is named as a class
         schema: receives the schema.
         schema_file: a `tensorflow_metadata` Schema in text form.
         fingerprint: hash of the file's content.
+        code: fingerprint of this module.
     """
     target = Path(schema.uri)
     target.mkdir(parents=True, exist_ok=True)

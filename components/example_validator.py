@@ -51,9 +51,21 @@ class ExampleValidatorExecutor(executor.Executor):
 
 
 class ExampleValidator(component.ExampleValidator):
-    """`tfx.components.ExampleValidator` that stops the run on an anomaly."""
+    """`tfx.components.ExampleValidator` that stops the run on an anomaly.
+
+    Args:
+        statistics: StatisticsGen's.
+        schema: what the examples must be like.
+        code: fingerprint of the code of this component.
+    """
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(ExampleValidatorExecutor)
+
+    def __init__(
+        self, *, statistics: types.BaseChannel, schema: types.BaseChannel, code: str
+    ) -> None:
+        super().__init__(statistics=statistics, schema=schema)
+        self.spec.exec_properties["code"] = code  # the cache compares all of them
 
 
 def anomalies_in_words(folder: Path) -> list[str]:

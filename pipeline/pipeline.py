@@ -17,6 +17,19 @@ from components.example_validator import ExampleValidator
 from components.pusher.component import Pusher
 from components.report.component import Report
 from pipeline.config.config import Config
+from pipeline.config.nodes import (
+    BASELINE,
+    CANARY,
+    CURATED_SCHEMA,
+    EVALUATOR,
+    EXAMPLE_VALIDATOR,
+    PUSHER,
+    REPORT,
+    TRAINER,
+    TRANSFORM,
+    TUNER,
+)
+from pipeline.config.serialise import settings_of
 from pipeline.plan import Plan
 from trainer.preprocessing.features import CHECKED_KEYS
 
@@ -51,7 +64,9 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
     # eval split takes no part, so that a breed only it knows is an anomaly.
     if plan.schema_file:
         schema_gen = CuratedSchema(
-            schema_file=str(plan.schema_file), fingerprint=plan.schema_fingerprint
+            schema_file=str(plan.schema_file),
+            fingerprint=plan.schema_fingerprint,
+            code=plan.code[CURATED_SCHEMA.name],
         )
         schema_gen.add_upstream_node(statistics_gen)
     else:
@@ -61,7 +76,9 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
 
     # Stops the run where the two disagree.
     example_validator = ExampleValidator(
-        statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
+        statistics=statistics_gen.outputs["statistics"],
+        schema=schema_gen.outputs["schema"],
+        code=plan.code[EXAMPLE_VALIDATOR.name],
     )
 
     # Decodes and scales the pictures once. Statistics of what comes out would say nothing that
@@ -72,8 +89,8 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
         preprocessing_fn="trainer.preprocessing.transform.preprocessing_fn",
         custom_config={
             "image": config.trainer.network.image.model_dump(),
-            "transform": config.transform.model_dump(),
-            "code": plan.transform_code,
+            **settings_of(config, "transform"),
+            "code": plan.code[TRANSFORM.name],
         },
         disable_statistics=True,
     )
@@ -81,12 +98,9 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
 
     # Searches for better settings of the training, if asked to.
     training = {
-        "trainer": config.trainer.model_dump(mode="json"),
-        "transform": config.transform.model_dump(),
+        **settings_of(config, "transform", "trainer"),
         "data": plan.data,
-        "recipe": plan.recipe,
         "work_dir": str(plan.work_dir),
-        "code": plan.trainer_code,
     }
     tuner = None
     if config.tuner is not None:
@@ -95,7 +109,11 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
             transform_graph=transform.outputs["transform_graph"],
             schema=schema_gen.outputs["schema"],
             tuner_fn="trainer.tuning.tuner_fn.tuner_fn",
-            custom_config={**training, "tuner": config.tuner.model_dump(mode="json")},
+            custom_config={
+                **training,
+                **settings_of(config, "tuner"),
+                "code": plan.code[TUNER.name],
+            },
         )
 
     # Trains the network and exports it.
@@ -105,7 +123,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
         schema=schema_gen.outputs["schema"],
         hyperparameters=tuner.outputs["best_hyperparameters"] if tuner is not None else None,
         run_fn="trainer.training.run_fn.run_fn",
-        custom_config=training,
+        custom_config={**training, "recipe": plan.recipe, "code": plan.code[TRAINER.name]},
     )
 
     # Fetches the model that is served now, if there is one and this run may replace it.
@@ -115,6 +133,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
             schema=schema_gen.outputs["schema"],
             push_destination=str(config.push_path),
             version=plan.baseline_version,
+            code=plan.code[BASELINE.name],
         )
         baseline.add_upstream_node(trainer)
 
@@ -124,6 +143,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"] if baseline is not None else None,
         eval_config=eval_config(config.evaluator),
+        code=plan.code[EVALUATOR.name],
     )
 
     # Tries a blessed model in a model server before people depend on it.
@@ -136,7 +156,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
             num_examples=config.canary.examples,
             max_latency_ms=config.canary.max_latency_ms,
             start_timeout_s=config.canary.start_timeout_s,
-            code=plan.canary_code,
+            code=plan.code[CANARY.name],
             attempt=plan.canary_attempt,
         )
 
@@ -151,6 +171,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
             statistics=statistics_gen.outputs["statistics"],
             evaluation=evaluator.outputs["evaluation"],
             push_destination=pusher_pb2.PushDestination(filesystem=folder),
+            code=plan.code[PUSHER.name],
         )
 
     # Says in one page what came out and why, of a refused model too.
@@ -171,7 +192,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
             pushed_model=pusher.outputs["pushed_model"] if pusher is not None else None,
             settings=plan.settings,
             commit=plan.commit,
-            code=plan.report_code,
+            code=plan.code[REPORT.name],
         )
 
     return Pipeline(

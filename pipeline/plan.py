@@ -6,55 +6,42 @@ content of a schema, the version that a new model is compared with.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from components.evaluator.slices import check_slices
 from foundation.errors import UserError
+from foundation.fingerprint import PROJECT, code_fingerprint, digest, fingerprint
 from foundation.names import CANARY_RESULT_FILE, NEWEST_VERSION, NO_VERSION, TENSORFLOW_SERVING
 from foundation.versions import newest_version
 from ingestion.dataset import SCHEMA_FILE, Dataset
 from pipeline.config.config import Config
+from pipeline.config.nodes import CANARY, NODES, TRAINER, TRANSFORM, TUNER
+from pipeline.config.serialise import reported_settings, settings_of
 from trainer.networks.base import NetworkSettings
 from trainer.networks.transfer_config import TransferConfig
 
-_PROJECT = Path(__file__).parents[1]
+_EXPORT = "trainer.export.export"
+_SPLITS = {"train": "train/*", "eval": "eval/*"}
 
 
 def git_commit() -> str:
     """Returns the commit, with `-dirty` behind it where files differ; empty outside a checkout."""
     # An installed copy may lie in a checkout of something else, whose commit would say nothing.
-    if not (_PROJECT / ".git").exists():
+    if not (PROJECT / ".git").exists():
         return ""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         answer = subprocess.run(
-            command, cwd=_PROJECT, capture_output=True, text=True, timeout=10, check=True
+            command, cwd=PROJECT, capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):  # no git, or it does not trust the folder
         return ""
     return answer.stdout.strip()
-
-
-_TRANSFORM_CODE = (
-    "trainer/preprocessing/transform.py",
-    "trainer/preprocessing/encoded_image.py",
-    "trainer/preprocessing/features.py",
-    "trainer/preprocessing/image.py",
-    "ingestion/picture.py",
-)
-_TRAINER_CODE = ("trainer/**/*.py",)
-_CANARY_CODE = (
-    "components/canary/*.py",
-    "serving/model_server/**/*.py",
-)
-_REPORT_CODE = ("components/report/**/*.py", "components/report/page/templates/*")
-# What has no say in what comes out: a rerun that differs in it alone makes no new report.
-_NOT_REPORTED = {"beam_workers", "cache"}
 
 
 @dataclass(frozen=True)
@@ -69,137 +56,100 @@ class Plan:
     """The curated schema; None means that it is inferred."""
     schema_fingerprint: str
     """Hash of the curated schema's content."""
-    transform_code: str
-    """Hash of the code that Transform runs."""
-    trainer_code: str
-    """Hash of the code that Tuner and Trainer run."""
+    code: Mapping[str, str]
+    """Fingerprint of the code that each node runs, by the node's name; not of TFX's own nodes."""
     data: str
-    """Fingerprint of the records."""
-    canary_code: str
-    """Hash of the model server that a model is tried in, and of the trial."""
+    """Fingerprint of the records; empty where they are on a cluster."""
     canary_attempt: int
     """How often a model of this recipe was refused in the trial."""
     recipe: str
-    """Hash of all that decides which model comes out: data, transform, trainer, tuner, code."""
+    """Fingerprint of all that decides which model comes out: data, settings, code."""
     work_dir: Path
-    """Where training keeps its checkpoints; the same for every run with the same recipe."""
+    """Where training keeps its checkpoints; the same for every run that comes to the same weights,
+    however it draws and exports them."""
     baseline_version: str
-    """The served version to compare with, or `none`."""
-    report_code: str
-    """Hash of the code that makes the report."""
+    """The served version to compare with, `none` or `newest`."""
     settings: str
     """JSON of the configuration, as the report gives it for repeating the run from anywhere."""
     commit: str
     """This project's commit; empty where it is not known."""
 
 
-def make_plan(config: Config, dataset: Dataset) -> Plan:
-    """Looks at records, code and push destination.
+def make_plan(config: Config, dataset: Dataset | None) -> Plan:
+    """Looks at code, records and push destination.
 
     Args:
         config: the run's configuration.
-        dataset: converted records.
+        dataset: converted records on this machine. None is for a cluster, which has records, a push
+            destination and a model server of its own: the steps complete the plan once they see
+            them.
 
     Raises:
         UserError: the configuration asks for a fold, a schema, a slice or a file of weights that
             is not there.
     """
-    check_slices(config.evaluator.slices, dataset.path / SCHEMA_FILE)
-    schema_file = None if config.data.infer_schema else _schema_file(config, dataset)
-    transform_code, trainer_code = _hash_code(_TRANSFORM_CODE), _hash_code(_TRAINER_CODE)
-    recipe = _hash(
-        dataset.fingerprint,
-        str(config.data.fold),
-        config.transform.model_dump_json(),
-        config.trainer.model_dump_json(),
-        config.tuner.model_dump_json() if config.tuner else "",
-        trainer_code,
-        _hash_weights(config.trainer.network),
+    if dataset is not None:
+        check_slices(config.evaluator.slices, dataset.path / SCHEMA_FILE)
+    code = {node.name: node.fingerprint() for node in NODES.values() if node.code}
+    if dataset is not None:  # another model server is another trial
+        installed = shutil.which(TENSORFLOW_SERVING) or ""
+        code[CANARY.name] = fingerprint(code[CANARY.name], installed)
+    data_path = _cluster_data_path(config) if dataset is None else dataset.path.absolute()
+    schema_file = _schema_file(config, data_path, on_cluster=dataset is None)
+    weights = fingerprint(
+        "" if dataset is None else dataset.fingerprint,
+        config.data.fold,
+        settings_of(config, "transform", "trainer", "tuner"),
+        "" if dataset is None else _hash_pretrained(config.trainer.network),
+        _training_code(with_search=config.tuner is not None),
     )
-    # An uncached run is compared with what is served, even if that came from the same recipe.
-    served = (
-        newest_version(config.push_path, not_from_recipe=recipe if config.cache else None)
-        if config.pusher.enabled
-        else None
-    )
-    return Plan(
-        data_path=dataset.path.absolute(),
-        splits=_splits(config, dataset),
-        schema_file=schema_file,
-        schema_fingerprint=_hash(schema_file.read_text()) if schema_file else "",
-        transform_code=transform_code,
-        trainer_code=trainer_code,
-        data=dataset.fingerprint,
-        canary_code=_hash(_hash_code(_CANARY_CODE), shutil.which(TENSORFLOW_SERVING) or ""),
-        canary_attempt=_refusals(config.root_path, recipe),
-        recipe=recipe,
-        work_dir=config.root_path / "checkpoints" / recipe,
-        baseline_version=NO_VERSION if served is None else str(served),
-        report_code=_hash_code(_REPORT_CODE),
-        settings=reported_settings(config),
-        commit=git_commit(),
-    )
-
-
-def plan_for_cluster(config: Config) -> Plan:
-    """Plans without a look at records or push destination: those are on the cluster.
-
-    What depends on the records is completed by the steps, once they see them.
-
-    Args:
-        config: the run's configuration, whose root and push destination are the cluster's.
-    """
-    data_path = Path(config.kubeflow.data if config.kubeflow.data.startswith("/") else "/records")
-    schema_file = config.data.curated_schema or data_path / SCHEMA_FILE
-    fold = config.data.fold
-    transform_code, trainer_code = _hash_code(_TRANSFORM_CODE), _hash_code(_TRAINER_CODE)
-    recipe = _hash(
-        config.transform.model_dump_json(),
-        config.trainer.model_dump_json(),
-        config.tuner.model_dump_json() if config.tuner else "",
-        trainer_code,
+    recipe = fingerprint(weights, code_fingerprint([_EXPORT]))
+    checkpoints = (
+        Path(config.kubeflow.checkpoints, config.name)
+        if dataset is None
+        else config.root_path / "checkpoints"
     )
     return Plan(
         data_path=data_path,
-        splits={"train": "train/*", "eval": "eval/*"} if fold is None else _fold_splits(fold),
-        schema_file=None if config.data.infer_schema else schema_file,
-        schema_fingerprint="",
-        transform_code=transform_code,
-        trainer_code=trainer_code,
-        data="",
-        canary_code=_hash_code(_CANARY_CODE),
-        canary_attempt=0,
+        splits=_splits(config, dataset),
+        schema_file=schema_file,
+        schema_fingerprint=digest(schema_file.read_bytes()) if schema_file and dataset else "",
+        code=code,
+        data="" if dataset is None else dataset.fingerprint,
+        canary_attempt=0 if dataset is None else _refusals(config.root_path, recipe),
         recipe=recipe,
-        work_dir=Path(config.kubeflow.checkpoints) / config.name / recipe,
-        baseline_version=NEWEST_VERSION,
-        report_code=_hash_code(_REPORT_CODE),
-        settings=config.model_dump_json(exclude={*_NOT_REPORTED, "root"}),
+        work_dir=checkpoints / weights,
+        baseline_version=NEWEST_VERSION if dataset is None else _baseline_version(config, recipe),
+        settings=reported_settings(config, on_cluster=dataset is None),
         commit=git_commit(),
     )
 
 
-def reported_settings(config: Config) -> str:
-    """Returns JSON of a configuration, as the report gives it.
-
-    Paths are made absolute, so that it means the same in another folder. What has no say in what
-    comes out is left out.
-    """
-    source, schema = config.data.source, config.data.curated_schema
-    if source is not None and Path(source).exists():
-        source = str(Path(source).absolute())
-    data = {"source": source, "curated_schema": schema.absolute() if schema else None}
-    pusher = {"destination": config.pusher.destination and config.push_path}
-    return config.model_copy(
-        update={
-            "root": config.root_path,
-            "data": config.data.model_copy(update=data),
-            "pusher": config.pusher.model_copy(update=pusher),
-        }
-    ).model_dump_json(exclude={*_NOT_REPORTED, "kubeflow"})
+def _training_code(*, with_search: bool) -> str:
+    """Fingerprints the code that decides weights, which pictures and export of a model do not."""
+    entries = [*TRANSFORM.code, *TRAINER.code, *(TUNER.code if with_search else ())]
+    return code_fingerprint(entries, without=("trainer.pictures", "trainer.export"))
 
 
-def _schema_file(config: Config, dataset: Dataset) -> Path:
-    path = config.data.curated_schema or dataset.path / SCHEMA_FILE
+def _baseline_version(config: Config, recipe: str) -> str:
+    if not config.pusher.enabled:
+        return NO_VERSION
+    # An uncached run is compared with what is served, even if that came from the same recipe.
+    served = newest_version(config.push_path, not_from_recipe=recipe if config.cache else None)
+    return NO_VERSION if served is None else str(served)
+
+
+def _cluster_data_path(config: Config) -> Path:
+    return Path(config.kubeflow.data if config.kubeflow.data.startswith("/") else "/records")
+
+
+def _schema_file(config: Config, data_path: Path, *, on_cluster: bool) -> Path | None:
+    """Returns the curated schema; None where it is inferred."""
+    if config.data.infer_schema:
+        return None
+    path = config.data.curated_schema or data_path / SCHEMA_FILE
+    if on_cluster:
+        return path
     if not path.is_file():
         raise UserError(
             f"There is no schema {path}. Name one with data.curated_schema, or set "
@@ -208,12 +158,12 @@ def _schema_file(config: Config, dataset: Dataset) -> Path:
     return path.absolute()
 
 
-def _hash_weights(network: NetworkSettings) -> str:
+def _hash_pretrained(network: NetworkSettings) -> str:
     """Hashes the file that a backbone starts from, so that other weights are another recipe."""
     if not isinstance(network, TransferConfig) or network.weights in ("imagenet", "none"):
         return ""
     try:
-        return hashlib.sha256(Path(network.weights).read_bytes()).hexdigest()
+        return digest(Path(network.weights).read_bytes())
     except OSError as error:
         raise UserError(
             f"trainer.network.weights: {network.weights} cannot be read: {error.strerror}."
@@ -233,13 +183,15 @@ def _refusals(root: Path, recipe: str) -> int:
     return sum(bool(result["misses"]) and result["recipe"] == recipe for result in results)
 
 
-def _splits(config: Config, dataset: Dataset) -> dict[str, str]:
-    names = list(dataset.splits)
+def _splits(config: Config, dataset: Dataset | None) -> dict[str, str]:
     fold = config.data.fold
+    if dataset is None:
+        return _SPLITS if fold is None else _fold_splits(fold)
+    names = list(dataset.splits)
     if "eval" in names:
         if fold is not None:
             raise UserError("data.fold needs records that were converted with folds.")
-        return {"train": "train/*", "eval": "eval/*"}
+        return _SPLITS
     fold = fold or 0
     if fold >= len(names):
         raise UserError(f"data.fold is {fold}, but the records have folds 0 to {len(names) - 1}.")
@@ -248,12 +200,3 @@ def _splits(config: Config, dataset: Dataset) -> dict[str, str]:
 
 def _fold_splits(fold: int) -> dict[str, str]:
     return {"train": f"fold-[!{fold}]/*", "eval": f"fold-{fold}/*"}
-
-
-def _hash_code(patterns: tuple[str, ...]) -> str:
-    files = sorted(path for pattern in patterns for path in _PROJECT.glob(pattern))
-    return _hash(*(path.read_text() for path in files))
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -54,7 +54,7 @@ def Canary(  # noqa: N802 - a component is named as a class
         num_examples: eval pictures to ask for.
         max_latency_ms: bound of the time in which 99 of 100 single pictures must be answered.
         start_timeout_s: how long the server may take to load the model.
-        code: fingerprint of the server that is tried; another one is tried anew.
+        code: fingerprint of this component and of the server that is tried.
         attempt: how often this model was refused before; what a busy machine refused may be tried
             again.
     """

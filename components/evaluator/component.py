@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import tensorflow as tf
+from tensorflow_model_analysis.proto import config_pb2
 from tfx import types
 from tfx.components.evaluator import component, executor
 from tfx.dsl.components.base import executor_spec
@@ -49,6 +50,28 @@ class EvaluatorExecutor(executor.Executor):
 
 
 class Evaluator(component.Evaluator):
-    """`tfx.components.Evaluator` that takes the output of `components.baseline.Baseline`."""
+    """`tfx.components.Evaluator` that takes the output of `components.baseline.Baseline`.
+
+    Args:
+        examples: ExampleGen's.
+        model: the candidate.
+        baseline_model: the served model, which may be empty.
+        eval_config: what to measure, and the bounds.
+        code: fingerprint of the code of this component.
+    """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(EvaluatorExecutor)
+
+    def __init__(
+        self,
+        *,
+        examples: types.BaseChannel,
+        model: types.BaseChannel,
+        baseline_model: types.BaseChannel | None = None,
+        eval_config: config_pb2.EvalConfig,
+        code: str,
+    ) -> None:
+        super().__init__(
+            examples=examples, model=model, baseline_model=baseline_model, eval_config=eval_config
+        )
+        self.spec.exec_properties["code"] = code  # the cache compares all of them

@@ -98,6 +98,7 @@ class Pusher(base_component.BaseComponent):
         statistics: StatisticsGen's, of the examples that the model was trained and measured on.
         evaluation: the Evaluator's figures, for the model card.
         push_destination: the folder that the model server watches.
+        code: fingerprint of the code of this component.
     """
 
     SPEC_CLASS = PusherSpec
@@ -112,6 +113,7 @@ class Pusher(base_component.BaseComponent):
         statistics: types.BaseChannel | None = None,
         evaluation: types.BaseChannel | None = None,
         push_destination: pusher_pb2.PushDestination,
+        code: str,
     ) -> None:
         super().__init__(
             spec=PusherSpec(
@@ -125,6 +127,7 @@ class Pusher(base_component.BaseComponent):
                 pushed_model=types.Channel(type=standard_artifacts.PushedModel),
             )
         )
+        self.spec.exec_properties["code"] = code  # the cache compares all of them
 
 
 def _add_evidence(version_path: Path, input_dict: dict[str, list[types.Artifact]]) -> None:

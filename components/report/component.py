@@ -80,7 +80,7 @@ def Report(  # noqa: N802 - a component is named as a class
         classification: receives the confusion matrix, as a custom property.
         settings: JSON of the configuration. What the model says of itself wins over it.
         commit: this project's commit; empty where it is not known.
-        code: fingerprint of this package; another one makes the report anew.
+        code: fingerprint of the code of this component.
         baseline: the served model that the new one was compared with; may be empty or not be there.
         infra_blessing: the canary's; a run may have no canary.
         pushed_model: the Pusher's; a run may have no Pusher.

@@ -20,6 +20,7 @@ from foundation.errors import RunFailedError, UserError, root_cause
 from ingestion.catalogue import printable
 from ingestion.dataset import Dataset
 from pipeline.config.config import Config
+from pipeline.config.serialise import recorded_settings
 from pipeline.history import record_names as names
 from pipeline.history.record_names import State
 
@@ -49,7 +50,7 @@ class RunRecord:
         self._ended = False
         self._beginning: dict[str, Any] = {
             names.STARTED_AT: started_at.isoformat(),
-            names.CONFIGURATION: _settings(config),
+            names.CONFIGURATION: recorded_settings(config),
             names.COMMAND_LINE: printable(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
             names.GIT_COMMIT: commit,
             names.DATA_SOURCE: printable(config.data.source or "the built-in sample"),
@@ -126,13 +127,6 @@ def end_recorded(record: RunRecord) -> Iterator[None]:
     except BaseException as error:
         record.end(State.FAILED, **{names.REASONS: json.dumps([root_cause(error)])})
         raise
-
-
-def _settings(config: Config) -> str:
-    """Writes the configuration with a push destination that means the same from anywhere."""
-    destination = config.push_path if config.pusher.destination else None
-    pusher = config.pusher.model_copy(update={"destination": destination})
-    return config.model_copy(update={"pusher": pusher}).model_dump_json(exclude={"kubeflow"})
 
 
 def _set(value: metadata_store_pb2.Value, content: str | int | float) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from foundation.errors import UserError
 from foundation.versions import Rollback, list_versions, read_about, read_rollback
 from pipeline.config.config import Config
+from pipeline.config.serialise import settings_of
 
 
 def refuse_what_was_given_up(config: Config, recipe: str) -> None:
@@ -44,7 +45,7 @@ def refuse_what_was_given_up(config: Config, recipe: str) -> None:
 
 def bounds_of(config: Config) -> dict[str, Any]:
     """Returns the settings that decide whether a model is pushed."""
-    return config.model_dump(mode="json", include={"evaluator", "canary"})
+    return settings_of(config, "evaluator", "canary")
 
 
 def _given_up(push_path: Path, recipe: str) -> Rollback | None:

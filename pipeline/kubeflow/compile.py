@@ -25,7 +25,7 @@ from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.pipeline_inputs import connect_inputs
 from pipeline.kubeflow.platform import kubernetes_of, resources_of, retry_policy_of
 from pipeline.pipeline import create_pipeline
-from pipeline.plan import plan_for_cluster
+from pipeline.plan import make_plan
 
 _COMMAND = ["python", "-m", "pipeline.kubeflow.step"]
 
@@ -78,7 +78,7 @@ def _tfx_spec(config: Config) -> tuple[dict[str, Any], dict[str, str]]:
     # nothing is compiled.
     with tempfile.TemporaryDirectory() as root:
         local = {"name": config.name.replace(".", "-"), "root": Path(root)}
-        dag = create_pipeline(config.model_copy(update=local), plan_for_cluster(config))
+        dag = create_pipeline(config.model_copy(update=local), make_plan(config, None))
     runner = KubeflowV2DagRunner(
         KubeflowV2DagRunnerConfig(
             default_image=config.kubeflow.image,

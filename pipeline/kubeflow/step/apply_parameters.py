@@ -65,8 +65,7 @@ def apply_parameters(
     if NODES[step].trains:
         # Checkpoints that a retry goes on from, and that no other run at work may touch.
         config = json.loads(own["custom_config"])
-        folder = fingerprint(config["recipe"], inputs)
-        config["work_dir"] = str(PurePosixPath(config["work_dir"]).with_name(folder))
+        config["work_dir"] = _sibling(config["work_dir"], inputs)
         own["custom_config"] = json.dumps(config)
     return own
 
@@ -88,7 +87,9 @@ def _to_training(own: dict[str, Any], given: dict[str, Any]) -> None:
         raise UserError(" ".join(mistakes_in_words(error, TrainerConfig))) from None
     config["trainer"] = trainer.model_dump(mode="json")
     config["data"] = given[DATA_FINGERPRINT]
-    config["recipe"] = fingerprint(config["recipe"], given[DATA_FINGERPRINT], changes)
+    config["work_dir"] = _sibling(config["work_dir"], given[DATA_FINGERPRINT], changes)
+    if "recipe" in config:
+        config["recipe"] = fingerprint(config["recipe"], given[DATA_FINGERPRINT], changes)
     own["custom_config"] = json.dumps(config)
 
 
@@ -126,6 +127,12 @@ def _to_report(own: dict[str, Any], given: dict[str, Any]) -> None:
 def _training_settings(given: dict[str, Any]) -> dict[str, Any]:
     """Reads settings of the training; Kubeflow hands over every number as floating-point."""
     return {"epochs": int(given["epochs"]), "learning_rate": float(given["learning_rate"])}
+
+
+def _sibling(folder: str, *identity: Any) -> str:
+    """Returns the folder beside `folder` for something that is told from it by `identity`."""
+    path = PurePosixPath(folder)
+    return str(path.with_name(fingerprint(path.name, *identity)))
 
 
 _CHANGES: dict[str, Callable[[dict[str, Any], dict[str, Any]], None]] = {
