@@ -20,8 +20,9 @@ from typing import Any
 
 PROJECT = Path(__file__).parents[1]
 """Folder of this project's packages."""
-PACKAGES = ("foundation", "ingestion", "trainer", "serving", "components", "pipeline")
-"""The packages themselves; whatever else is imported belongs to others."""
+PACKAGES = ("foundation", "ingestion", "trainer", "serving", "components")
+"""Those of them whose code nodes run. `pipeline` only connects and starts nodes, and hands them
+settings as properties."""
 _DIGITS = 16  # hexadecimal; 64 bits tell apart whatever one project ever is
 _MODULE_PATH = re.compile(rf"(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
 
@@ -59,11 +60,11 @@ def code_fingerprint(
         FileNotFoundError: an entry or a file is not there.
     """
     files = tuple(files)
-    modules = dict(_closure(tuple(entries), without, files, project))
-    others = [path for path in files if path.suffix != ".py"]
+    modules = _closure(tuple(entries), without, files, project)
+    others = (path for path in files if path.suffix != ".py")
     return fingerprint(
-        *(f"{name} {source.code}" for name, source in sorted(modules.items())),
-        *(f"{path.name} {digest(path.read_bytes())}" for path in sorted(others)),
+        sorted((name, source.code) for name, source in modules),
+        sorted((path.name, digest(path.read_bytes())) for path in others),
     )
 
 
@@ -80,7 +81,7 @@ class _Source:
 def _closure(
     entries: tuple[str, ...], without: Iterable[str], files: tuple[Path, ...], project: Path
 ) -> Iterator[tuple[str, _Source]]:
-    """Yields every module that counts, once, by its name; a file by its path."""
+    """Yields every module that counts, once, by its name; a file by its own."""
     excluded = tuple(f"{name}." for name in without)
     waiting = [name for entry in entries for name in _with_packages(entry)]
     for path in files:

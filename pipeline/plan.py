@@ -88,39 +88,42 @@ def make_plan(config: Config, dataset: Dataset | None) -> Plan:
         UserError: the configuration asks for a fold, a schema, a slice or a file of weights that
             is not there.
     """
-    if dataset is not None:
+    on_cluster = dataset is None
+    if dataset is None:
+        checkpoints = Path(config.kubeflow.checkpoints, config.name)
+        data_path = config.kubeflow.data if config.kubeflow.data.startswith("/") else "/records"
+        data, pretrained, model_server = "", "", ""
+    else:
         check_slices(config.evaluator.slices, dataset.path / SCHEMA_FILE)
+        checkpoints = config.root_path / "checkpoints"
+        data_path = str(dataset.path.absolute())
+        data, pretrained = dataset.fingerprint, _hash_pretrained(config.trainer.network)
+        model_server = shutil.which(TENSORFLOW_SERVING) or ""
+    schema_file = _schema_file(config, Path(data_path), on_cluster=on_cluster)
     code = {node.name: node.fingerprint() for node in NODES.values() if node.code}
-    if dataset is not None:  # another model server is another trial
-        installed = shutil.which(TENSORFLOW_SERVING) or ""
-        code[CANARY.name] = fingerprint(code[CANARY.name], installed)
-    data_path = _cluster_data_path(config) if dataset is None else dataset.path.absolute()
-    schema_file = _schema_file(config, data_path, on_cluster=dataset is None)
+    code[CANARY.name] = fingerprint(code[CANARY.name], model_server)
     weights = fingerprint(
-        "" if dataset is None else dataset.fingerprint,
+        data,
         config.data.fold,
         settings_of(config, "transform", "trainer", "tuner"),
-        "" if dataset is None else _hash_pretrained(config.trainer.network),
+        pretrained,
         _training_code(with_search=config.tuner is not None),
     )
     recipe = fingerprint(weights, code_fingerprint([_EXPORT]))
-    checkpoints = (
-        Path(config.kubeflow.checkpoints, config.name)
-        if dataset is None
-        else config.root_path / "checkpoints"
-    )
     return Plan(
-        data_path=data_path,
+        data_path=Path(data_path),
         splits=_splits(config, dataset),
         schema_file=schema_file,
-        schema_fingerprint=digest(schema_file.read_bytes()) if schema_file and dataset else "",
+        schema_fingerprint=digest(schema_file.read_bytes())
+        if schema_file and not on_cluster
+        else "",
         code=code,
-        data="" if dataset is None else dataset.fingerprint,
-        canary_attempt=0 if dataset is None else _refusals(config.root_path, recipe),
+        data=data,
+        canary_attempt=0 if on_cluster else _refusals(config.root_path, recipe),
         recipe=recipe,
         work_dir=checkpoints / weights,
-        baseline_version=NEWEST_VERSION if dataset is None else _baseline_version(config, recipe),
-        settings=reported_settings(config, on_cluster=dataset is None),
+        baseline_version=NEWEST_VERSION if on_cluster else _baseline_version(config, recipe),
+        settings=reported_settings(config, on_cluster=on_cluster),
         commit=git_commit(),
     )
 
@@ -137,10 +140,6 @@ def _baseline_version(config: Config, recipe: str) -> str:
     # An uncached run is compared with what is served, even if that came from the same recipe.
     served = newest_version(config.push_path, not_from_recipe=recipe if config.cache else None)
     return NO_VERSION if served is None else str(served)
-
-
-def _cluster_data_path(config: Config) -> Path:
-    return Path(config.kubeflow.data if config.kubeflow.data.startswith("/") else "/records")
 
 
 def _schema_file(config: Config, data_path: Path, *, on_cluster: bool) -> Path | None:
