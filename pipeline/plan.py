@@ -25,7 +25,7 @@ from pipeline.config.serialise import reported_settings, settings_of
 from trainer.networks.base import NetworkSettings
 from trainer.networks.transfer_config import TransferConfig
 
-_EXPORT = "trainer.export.export"
+_EXPORT_CODE = ("trainer.export.export",)
 _SPLITS = {"train": "train/*", "eval": "eval/*"}
 
 
@@ -100,6 +100,7 @@ def make_plan(config: Config, dataset: Dataset | None) -> Plan:
         data, pretrained = dataset.fingerprint, _hash_pretrained(config.trainer.network)
         model_server = shutil.which(TENSORFLOW_SERVING) or ""
     schema_file = _schema_file(config, Path(data_path), on_cluster=on_cluster)
+    schema = "" if on_cluster or schema_file is None else digest(schema_file.read_bytes())
     code = {node.name: node.fingerprint() for node in NODES.values() if node.code}
     code[CANARY.name] = fingerprint(code[CANARY.name], model_server)
     weights = fingerprint(
@@ -109,14 +110,12 @@ def make_plan(config: Config, dataset: Dataset | None) -> Plan:
         pretrained,
         _training_code(with_search=config.tuner is not None),
     )
-    recipe = fingerprint(weights, code_fingerprint([_EXPORT]))
+    recipe = fingerprint(weights, code_fingerprint(_EXPORT_CODE))
     return Plan(
         data_path=Path(data_path),
         splits=_splits(config, dataset),
         schema_file=schema_file,
-        schema_fingerprint=digest(schema_file.read_bytes())
-        if schema_file and not on_cluster
-        else "",
+        schema_fingerprint=schema,
         code=code,
         data=data,
         canary_attempt=0 if on_cluster else _refusals(config.root_path, recipe),

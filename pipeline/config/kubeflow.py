@@ -42,7 +42,7 @@ def amount_of(quantity: str) -> float:
 
 def _known(name: str) -> str:
     if name not in NODES:
-        raise ValueError(f"there is no step {name}; there are {', '.join(NODES)}")
+        raise ValueError(f"it should be one of {', '.join(NODES)}")
     return name
 
 

@@ -49,6 +49,11 @@ def test_source_is_taken_as_typed_even_where_yaml_would_read_a_number() -> None:
         (["evaluator.min_accuracy=90"], ["evaluator.min_accuracy", "less than or equal to 1"]),
         (["data.convert.eval_share=2"], ["data.convert.eval_share", "less than 1"]),
         (["name=My Dogs"], ["name", "My Dogs"]),
+        (
+            ["kubeflow.gpu_steps=[Trayner]"],
+            ["kubeflow.gpu_steps.0", "Tuner, Trainer,", "'Trayner'"],
+        ),
+        (["kubeflow.steps.Trayner={}"], ["kubeflow.steps.Trayner", "Tuner, Trainer,"]),
         (["trainer=5"], ["trainer:"]),
         (["data.infer_schema=true", "data.curated_schema=x"], ["exclude each other"]),
         (["trainer.epoks=3", "evaluator.min_accuracy=90"], ["epoks", "min_accuracy"]),
