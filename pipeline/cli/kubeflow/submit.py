@@ -140,7 +140,7 @@ def _wait(
     interval: float,
     cancel: bool,
 ) -> None:
-    from pipeline.kubeflow.parameters import REPORT
+    from pipeline.config.nodes import REPORT
     from pipeline.kubeflow.submit.follow import check_succeeded, follow, page_of, pushed
     from pipeline.local.display import RunDisplay
 
@@ -170,9 +170,9 @@ def _wait(
             )
         else:
             console.print("\n[bold red]Succeeded, not pushed[/]: what was served before stays.")
-        if REPORT in package.steps.values():
+        if REPORT.name in package.steps.values():
             console.print(
-                f"  report  {page_of(kubeflow, ended)}, below {REPORT}: the artifact 'report', its "
+                f"  report  {page_of(kubeflow, ended)}, below {REPORT.name}: the artifact 'report', its "
                 "tab Visualization",
                 highlight=False,
                 soft_wrap=True,
