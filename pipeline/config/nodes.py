@@ -66,7 +66,7 @@ BASELINE = Node(
 EVALUATOR = Node(
     "Evaluator",
     # The second is named by the configuration of the evaluation, a property of the node.
-    ("components.evaluator.component", "components.evaluator.slice_accuracy"),
+    ("components.evaluator.component", "components.evaluator.confusion_metrics"),
     parameters=("bounds",),
 )
 CANARY = Node("Canary", ("components.canary.component",))

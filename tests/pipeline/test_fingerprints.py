@@ -68,7 +68,8 @@ _EVERY_READER_OF_ANSWERS = {"Evaluator", "Pusher", "Report"}
         ("trainer/export/export.py", {"Trainer"}),
         ("components/baseline.py", {"Baseline", "Evaluator", "Report"}),
         ("components/evaluator/extractors.py", {"Evaluator"}),
-        ("components/evaluator/slice_accuracy.py", {"Evaluator"}),
+        ("components/evaluator/confusion_metrics.py", {"Evaluator"}),
+        ("components/evaluator/metrics.py", _EVERY_READER_OF_ANSWERS),
         ("components/evaluator/slices.py", _EVERY_READER_OF_ANSWERS),
         ("components/evaluator/answers.py", _EVERY_READER_OF_ANSWERS),
         ("components/canary/server.py", {"Canary"}),
@@ -131,7 +132,7 @@ def test_an_edit_of_docstrings_and_comments_concerns_no_node(project: Path) -> N
         ("trainer/training/run_fn.py", set()),
         ("trainer/training/augment.py", set()),
         ("trainer/preprocessing/transform.py", set()),
-        ("components/evaluator/slice_accuracy.py", {"recipe", "checkpoints"}),
+        ("components/evaluator/confusion_metrics.py", {"recipe", "checkpoints"}),
     ],
 )
 def test_checkpoints_outlast_edits_that_do_not_change_weights(
@@ -209,9 +210,9 @@ def test_an_edited_metric_is_evaluated_anew_with_the_same_model(
         return dict(re.findall(r"^(\w+): (\w+) in [\d.]+ s$", said, re.M))
 
     first = run()
-    _edit_function(project / "components/evaluator/slice_accuracy.py")
+    _edit_function(project / "components/evaluator/confusion_metrics.py")
     second = run()
-    _edit_words(project / "components/evaluator/slice_accuracy.py")
+    _edit_words(project / "components/evaluator/confusion_metrics.py")
     third = run()
 
     anew = {"Evaluator", "Canary", "Pusher", "Report"}
