@@ -34,7 +34,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tests.pictures import encoded
 from tests.serving.exported_model import Exporter
 from tests.serving.model_server import Server, running
-from trainer.networks.config import ResidualConfig
+from trainer.networks.residual import ResidualConfig
 
 _TIMEOUT_S = 60
 _BATCHING = Path(__file__).parents[1] / "serving" / "config" / "batching.config"

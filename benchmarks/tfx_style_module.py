@@ -12,8 +12,8 @@ import tensorflow_transform as tft
 from tfx import v1 as tfx
 from tfx_bsl.public import tfxio
 
-from trainer.networks.config import ResidualConfig
 from trainer.networks.registry import build_network
+from trainer.networks.residual import ResidualConfig
 
 _SIZE_PX = 64
 _BATCH_SIZE = 32

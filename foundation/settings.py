@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -26,9 +26,9 @@ def mistakes_in_words(error: ValidationError, root: type[BaseModel]) -> Iterator
             yield f"{path}: unknown key.{hint} Valid keys: {', '.join(group.model_fields)}."
         elif not path:  # the root's own checks name their keys themselves
             yield from message.splitlines()
-        elif isinstance(
-            problem["input"], dict | list | tuple
-        ):  # a whole group would bury the message
+        elif (  # a whole group would bury the message
+            isinstance(problem["input"], dict | list | tuple) or repr(problem["input"]) in message
+        ):
             yield f"{path}: {message}."
         else:
             yield f"{path}: {message}, got {problem['input']!r}."
@@ -108,5 +108,5 @@ def value_at(config: BaseModel, key: str) -> Any:
     """Returns one setting of a configuration."""
     value: Any = config
     for part in key.split("."):
-        value = getattr(value, part)
+        value = value[part] if isinstance(value, Mapping) else getattr(value, part)
     return value

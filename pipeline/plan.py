@@ -23,7 +23,7 @@ from pipeline.config.config import Config
 from pipeline.config.nodes import CANARY, NODES, TRAINER, TRANSFORM, TUNER
 from pipeline.config.serialise import reported_settings, settings_of
 from trainer.networks.base import NetworkSettings
-from trainer.networks.transfer_config import TransferConfig
+from trainer.networks.transfer import TransferConfig
 
 _EXPORT_CODE = ("trainer.export.export",)
 _SPLITS = {"train": "train/*", "eval": "eval/*"}

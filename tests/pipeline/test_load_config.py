@@ -7,7 +7,8 @@ import pytest
 from foundation.errors import UserError
 from pipeline.config.config import Config
 from pipeline.config.load import load_config
-from trainer.networks.config import DogCnnConfig, ResidualConfig
+from trainer.networks.published.dog_cnn import DogCnnConfig
+from trainer.networks.residual import ResidualConfig
 
 _CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
@@ -44,7 +45,11 @@ def test_source_is_taken_as_typed_even_where_yaml_would_read_a_number() -> None:
     [
         (["trainer.epoks=3"], ["trainer.epoks: unknown key. Did you mean epochs?", "batch_size"]),
         (["trainer.network.input=3"], ["trainer.network.input: unknown key", "input_px"]),
-        (["trainer.network=vgg17"], ["trainer.network", "vgg17", "dog_cnn", "residual"]),
+        (
+            ["trainer.network=vgg17"],
+            ["trainer.network: There is no network 'vgg17'. Did you mean vgg16?", "residual"],
+        ),
+        (["trainer.network={width: 8}"], ["trainer.network: the network's name is missing"]),
         (["trainer.epochs=many"], ["trainer.epochs: Input should be a valid integer", "'many'"]),
         (["evaluator.min_accuracy=90"], ["evaluator.min_accuracy", "less than or equal to 1"]),
         (["data.convert.eval_share=2"], ["data.convert.eval_share", "less than 1"]),

@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 from foundation.errors import UserError
 from pipeline.cli.app import app
 from pipeline.cli.train.models import chosen_network, show_layers
-from trainer.networks.classic_config import AlexnetConfig
-from trainer.networks.config import NETWORKS, DogCnnConfig, ResidualConfig
+from trainer.networks.published.alexnet import AlexnetConfig
+from trainer.networks.published.dog_cnn import DogCnnConfig
+from trainer.networks.registry import NETWORKS
+from trainer.networks.residual import ResidualConfig
 
 
 def test_list_names_every_network_without_importing_tensorflow() -> None:
@@ -76,7 +78,7 @@ def test_network_of_a_configuration_with_options_on_top(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "size", "settings", "said"),
     [
-        ("alexnt", None, [], "There is no network alexnt. Did you mean alexnet?"),
+        ("alexnt", None, [], "There is no network 'alexnt'. Did you mean alexnet?"),
         ("alexnet", "224", [], "--input wants HEIGHTxWIDTHxCHANNELS"),
         ("alexnet", "40x80", [], "input_px: the picture must have at least 64 x 64 pixels"),
         ("alexnet", "80x80x2", [], "channels: Input should be 1 or 3, got 2"),

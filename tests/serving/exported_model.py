@@ -12,8 +12,8 @@ import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
 
 from trainer.export.signatures import Servable, save_servable
-from trainer.networks.config import ResidualConfig
 from trainer.networks.registry import build_network
+from trainer.networks.residual import ResidualConfig
 from trainer.preprocessing.features import BREED_KEY, IMAGE_KEY, LABEL_KEY
 from trainer.preprocessing.image import TransformConfig
 from trainer.preprocessing.transform import preprocessing_fn

@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from trainer.networks.layer_spec import ConvLayer, DenseLayer, PoolLayer
-from trainer.networks.layers_config import LayersConfig
+from trainer.networks.layers import LayersConfig
 from trainer.networks.registry import outline_network
 
 _CONV = {"conv": {"filters": 4, "kernel": 3}}

@@ -6,9 +6,10 @@ import keras
 import pytest
 from keras import layers
 
-from trainer.networks.classic_config import AlexnetConfig, Vgg16Config
-from trainer.networks.config import DogCnnConfig
 from trainer.networks.layer_table import LayerRow, WindowSize, layer_rows
+from trainer.networks.published.alexnet import AlexnetConfig
+from trainer.networks.published.dog_cnn import DogCnnConfig
+from trainer.networks.published.vgg16 import Vgg16Config
 from trainer.networks.registry import outline_network
 
 

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.networks.config import DogCnnConfig, ResidualConfig
+from trainer.networks.published.dog_cnn import DogCnnConfig
 from trainer.networks.registry import build_network
+from trainer.networks.residual import ResidualConfig
 
 
 def _shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:

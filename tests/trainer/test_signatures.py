@@ -31,9 +31,9 @@ from trainer.export.export import export, write_samples
 from trainer.export.last_features import with_features
 from trainer.export.model_card import ModelFacts
 from trainer.export.signatures import Servable, save_servable
-from trainer.networks.classic_config import SoftmaxConfig
-from trainer.networks.config import NETWORKS, ResidualConfig
-from trainer.networks.registry import build_network
+from trainer.networks.published.softmax import SoftmaxConfig
+from trainer.networks.registry import NETWORKS, build_network
+from trainer.networks.residual import ResidualConfig
 from trainer.networks.statistics import PictureStatistics
 from trainer.preprocessing.features import BREED_KEY, IMAGE_KEY, LABEL_KEY, transformed_name
 from trainer.preprocessing.image import TransformConfig
@@ -352,7 +352,7 @@ def test_last_layer_makes_the_logits_of_the_features(name: str, options: dict[st
     model, head = with_features(network)
     features, logits, *last_map = model(pictures, training=False)
 
-    last = network.get_layer("logits")
+    last = network.layers[-1]
     assert features.shape.rank == 2
     np.testing.assert_allclose(features @ last.kernel + last.bias, logits, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(logits, network(pictures, training=False), rtol=1e-4, atol=1e-4)

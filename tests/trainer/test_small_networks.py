@@ -11,19 +11,17 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trainer.networks.classic_config import (
-    AlexnetConfig,
-    Lenet5Config,
-    Lenet5ReluConfig,
-    PetCnnConfig,
-    SoftmaxConfig,
-    Vgg16Config,
-)
-from trainer.networks.config import NETWORKS, AnyNetworkConfig, DogCnnConfig, ResidualConfig
-from trainer.networks.layers_config import LayersConfig
-from trainer.networks.registry import build_network
+from trainer.networks.layers import LayersConfig
+from trainer.networks.published.alexnet import AlexnetConfig
+from trainer.networks.published.dog_cnn import DogCnnConfig
+from trainer.networks.published.lenet5 import Lenet5Config, Lenet5ReluConfig
+from trainer.networks.published.pet_cnn import PetCnnConfig
+from trainer.networks.published.softmax import SoftmaxConfig
+from trainer.networks.published.vgg16 import Vgg16Config
+from trainer.networks.registry import NETWORKS, AnyNetworkConfig, build_network
+from trainer.networks.residual import ResidualConfig
 from trainer.networks.statistics import PictureStatistics, picture_statistics
-from trainer.networks.transfer_config import TransferConfig
+from trainer.networks.transfer import TransferConfig
 from trainer.preprocessing.image import ImageSpec
 
 _NUM_CLASSES = 5

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.networks.base import Normalisation
-from trainer.networks.classic_config import SoftmaxConfig
-from trainer.networks.normalise import normalise_layer
+from trainer.networks.normalise import Normalisation, normalise_layer
 from trainer.networks.statistics import PictureStatistics, picture_statistics
 from trainer.preprocessing.image import ImageSpec
 
+_IMAGE = ImageSpec(height_px=9, width_px=11)
 _RNG = np.random.default_rng(11)
 _PICTURES = _RNG.integers(0, 256, (7, 9, 11, 3), dtype=np.uint8) // np.array(
     [1, 2, 5], dtype=np.uint8
@@ -62,6 +61,7 @@ def test_statistics_of_nothing_or_of_odd_pictures_are_refused(
 @pytest.mark.parametrize(
     ("normalise", "expected"),
     [
+        ("none", _PICTURES),
         ("zero_to_one", _PICTURES / 256),
         ("minus_one_to_one", _PICTURES / 127.5 - 1),
         ("mean_image", (_PICTURES - _PICTURES.mean(axis=0)) / 255),
@@ -74,9 +74,7 @@ def test_statistics_of_nothing_or_of_odd_pictures_are_refused(
 def test_each_normalisation_does_what_its_name_says(
     normalise: Normalisation, expected: np.ndarray
 ) -> None:
-    config = SoftmaxConfig(normalise=normalise, input_px=(9, 11), channels=3)
-
-    seen = normalise_layer(config, picture_statistics([_PICTURES]))(_PICTURES)
+    seen = normalise_layer(normalise, _IMAGE, picture_statistics([_PICTURES]))(_PICTURES)
 
     assert seen.dtype == tf.float32
     np.testing.assert_allclose(seen, expected, rtol=1e-5, atol=1e-6)
@@ -86,9 +84,6 @@ def test_each_normalisation_does_what_its_name_says(
 def test_neutral_statistics_leave_the_pictures_as_they_are(
     normalise: Normalisation, divisor: int
 ) -> None:
-    config = SoftmaxConfig(normalise=normalise, input_px=(9, 11), channels=3)
-    neutral = PictureStatistics.neutral(ImageSpec(height_px=9, width_px=11))
-
-    seen = normalise_layer(config, neutral)(_PICTURES)
+    seen = normalise_layer(normalise, _IMAGE, PictureStatistics.neutral(_IMAGE))(_PICTURES)
 
     np.testing.assert_allclose(seen, _PICTURES / divisor, rtol=1e-6)

@@ -11,11 +11,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from trainer.networks.backbone_input import normalise_for_backbone
-from trainer.networks.backbones import BACKBONES, BackboneFamily
 from trainer.networks.registry import build_network, needs_statistics, outline_network
-from trainer.networks.transfer import set_backbone_trainable
-from trainer.networks.transfer_config import TransferConfig
+from trainer.networks.transfer import (
+    BACKBONES,
+    BackboneFamily,
+    TransferConfig,
+    normalise_for_backbone,
+    set_backbone_trainable,
+)
 
 _PX = 32
 _HEAD = ["logits/kernel", "logits/bias"]

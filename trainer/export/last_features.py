@@ -7,7 +7,6 @@ from typing import Any
 import keras
 from keras import layers
 
-_LAST_LAYER = "logits"  # every network's
 _ENDS_MAPS = (layers.Flatten, layers.GlobalAveragePooling2D)
 # What may stand before those and makes the feature map coarser, or nothing.
 _PASSED_OVER = (layers.AveragePooling2D, layers.Dropout, layers.MaxPooling2D)
@@ -25,13 +24,14 @@ def with_features(network: keras.Model) -> tuple[keras.Model, keras.Model | None
         is pooled; and a model from that map to the logits. There is none without a convolution, nor
         where it has but one place.
     """
+    last = network.layers[-1]
     features: list[keras.KerasTensor] = []
     maps: list[keras.KerasTensor] = []
     finer: dict[int, keras.KerasTensor] = {}
 
     def call(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
         answer = layer(*args, **kwargs)
-        if layer.name == _LAST_LAYER:
+        if layer is last:
             features.append(args[0])
         elif isinstance(layer, _PASSED_OVER):
             finer[id(answer)] = finer.get(id(args[0]), args[0])

@@ -1,22 +1,24 @@
-"""What the settings of every network have in common: input, colours and normalisation.
+"""What every network has: settings of its own, and the layers that they come to.
 
-Neither TensorFlow nor Keras is imported here: the command line lists the networks.
+A network's settings are read where Keras is not wanted, as by the command line, which lists the
+networks in no time. So here and in each network's module Keras is imported within functions.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
 from foundation.settings import Settings
+from trainer.networks.normalise import Normalisation, normalise_layer
 from trainer.preprocessing.image import ImageSpec
 
-Normalisation = Literal["zero_to_one", "minus_one_to_one", "mean_image", "per_channel"]
-"""What a network does to the pixels first. `zero_to_one` divides by 256, `minus_one_to_one` maps
-[0, 255] to [-1, 1]; `mean_image` subtracts the mean picture of the train split and divides by 255;
-`per_channel` subtracts the mean and divides by the standard deviation of each colour over the train
-split."""
+if TYPE_CHECKING:
+    import keras
+
+    from trainer.networks.statistics import PictureStatistics
 
 
 def both_ways(value: Any) -> Any:
@@ -30,25 +32,56 @@ InputSize = Annotated[tuple[Pixels, Pixels], BeforeValidator(both_ways)]
 
 
 class NetworkSettings(Settings):
-    """What every network declares."""
+    """What every network declares. A subclass's first line describes it to users."""
 
     source: ClassVar[str] = ""
     """Where the network was described."""
+    source_classes: ClassVar[int] = 120
+    """Number of classes that the network's source tells apart."""
     takes_any_size: ClassVar[bool] = False
     """Whether training may show it pictures of other sizes than its own."""
 
+    name: str
+    """The network's name."""
     normalise: Normalisation
     """What the network does to the pixels first."""
 
     @property
+    @abstractmethod
     def image(self) -> ImageSpec:
         """The picture this network takes."""
-        raise NotImplementedError
 
-    @property
-    def source_classes(self) -> int:
-        """Number of classes that the network's source tells apart."""
-        return 120
+    def normalised(
+        self, pictures: keras.KerasTensor, statistics: PictureStatistics | None
+    ) -> keras.KerasTensor:
+        """Puts a layer named `normalise` behind the pictures.
+
+        Args:
+            pictures: `(batch, *image.shape)` uint8 in [0, 255].
+            statistics: of the train split, where `normalise` needs them.
+
+        Returns:
+            Pixels of the same shape, float32.
+
+        Raises:
+            ValueError: there are no statistics, or they are of pictures of another size.
+        """
+        return normalise_layer(self.normalise, self.image, statistics)(pictures)
+
+    @abstractmethod
+    def build_logits(self, pixels: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
+        """Puts the network's layers behind the pixels.
+
+        Args:
+            pixels: `(batch, *image.shape)` float32, normalised.
+            num_classes: number of breeds.
+
+        Returns:
+            Logits `(batch, num_classes)` float32, which the last layer makes of the features.
+
+        Raises:
+            ValueError: the network cannot be built for that many breeds.
+        """
 
 
 class SizedNetworkSettings(NetworkSettings):

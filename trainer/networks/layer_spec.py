@@ -1,4 +1,4 @@
-"""A layer of the `layers` network as the configuration spells it.
+"""The layers of the `layers` network: how the configuration spells them, and what can follow what.
 
 Three spellings mean the same: `{conv: {filters: 64, kernel: 5}}`, the tuple of the system that the
 idea comes from, `('C', [5, 5, 3, 64], [1, 1, 1, 1])`, and the same tuple as a YAML list.
@@ -56,6 +56,9 @@ class DenseLayer(Settings):
 
 
 LayerSpec = ConvLayer | PoolLayer | DenseLayer
+
+Padding = Literal["same", "valid"]
+"""What convolutions and pools do at the border: `same` adds zeros, `valid` stays inside."""
 
 
 _WANTED_C = "['C', [height, width, in, out], [1, stride, stride, 1]]"
@@ -215,3 +218,56 @@ def _validated(kind: str, options: dict[Any, Any]) -> LayerSpec:
             else:
                 problems.append(f"{kind}.{key}: {problem['msg']}, got {problem['input']!r}")
         raise ValueError("; ".join(problems)) from None
+
+
+def check_layers(
+    layers: Sequence[LayerSpec], shape: tuple[int, int, int], padding: Padding
+) -> None:
+    """Follows a picture through the layers.
+
+    Args:
+        layers: first to last.
+        shape: the picture's height, width and channels.
+        padding: of convolutions and pools.
+
+    Raises:
+        ValueError: the first layer, by its position from 1, that cannot follow those before it.
+    """
+    height, width, channels = shape
+    flat = False
+    for position, layer in enumerate(layers, start=1):
+        if isinstance(layer, DenseLayer):
+            flat = True
+            continue
+        if flat:
+            what = "convolution" if isinstance(layer, ConvLayer) else "pool"
+            raise ValueError(
+                f"layer {position}: a {what} cannot follow a dense layer, which leaves no picture"
+            )
+        window = layer.kernel if isinstance(layer, ConvLayer) else layer.window
+        if isinstance(layer, ConvLayer):
+            if layer.channels not in (None, channels):
+                raise ValueError(
+                    f"layer {position}: expects {layer.channels} channels, but "
+                    f"{'the picture has' if position == 1 else 'the layer before gives'} {channels}"
+                )
+            channels = layer.filters
+        if padding == "valid" and (window[0] > height or window[1] > width):
+            raise ValueError(
+                f"layer {position}: its window of {window[0]} x {window[1]} pixels is larger than "
+                f"what is left of the picture, {height} x {width}"
+            )
+        height, width = (
+            _size_after(size, kernel, stride, padding)
+            for size, kernel, stride in zip((height, width), window, layer.stride, strict=True)
+        )
+    if not flat:
+        raise ValueError(
+            f"layer {len(layers)}: the last layer must be dense, with a unit for every breed"
+        )
+
+
+def _size_after(size: int, kernel: int, stride: int, padding: Padding) -> int:
+    if padding == "same":
+        return -(-size // stride)
+    return 1 + (size - kernel) // stride

@@ -1,119 +1,67 @@
-"""The first layer of a network: what it does to the pixels, from its settings."""
+"""The first layer of a network: what it does to the pixels."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
-import keras
-import numpy as np
-import tensorflow as tf
-from keras import layers
+from trainer.preprocessing.image import ImageSpec
 
-from trainer.networks.base import NetworkSettings
-from trainer.networks.statistics import PictureStatistics
+if TYPE_CHECKING:
+    from keras import layers
 
+    from trainer.networks.statistics import PictureStatistics
 
-@keras.saving.register_keras_serializable(package="dogbreed")
-class LocalResponseNormalisation(keras.layers.Layer):
-    """Divides every value by what its neighbours in the channels amount to.
+Normalisation = Literal["none", "zero_to_one", "minus_one_to_one", "mean_image", "per_channel"]
+"""What a network does to the pixels first. `none` leaves them in [0, 255], `zero_to_one` divides by
+256, `minus_one_to_one` maps [0, 255] to [-1, 1]; `mean_image` subtracts the mean picture of the
+train split and divides by 255; `per_channel` subtracts the mean and divides by the standard
+deviation of each colour over the train split."""
 
-    `y[c] = x[c] / (bias + alpha * sum(x[c - radius : c + radius + 1] ** 2)) ** beta`, section 3.3
-    of Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks"
-    (https://doi.org/10.1145/3065386). It computes in float32 under every precision policy, because
-    the operation has no bfloat16 kernel.
-
-    Args:
-        radius: channels on either side that count.
-        bias: keeps the division finite.
-        alpha: weight of the squares.
-        beta: power of the divisor.
-        **kwargs: arguments of every Keras layer.
-    """
-
-    def __init__(
-        self, radius: int, *, bias: float, alpha: float, beta: float, **kwargs: Any
-    ) -> None:
-        super().__init__(**{"dtype": "float32", **kwargs})
-        self.radius = radius
-        self.bias = bias
-        self.alpha = alpha
-        self.beta = beta
-
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Normalises `(batch, height, width, channels)`."""
-        return tf.nn.local_response_normalization(
-            inputs, depth_radius=self.radius, bias=self.bias, alpha=self.alpha, beta=self.beta
-        )
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The shape stays."""
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "radius": self.radius,
-            "bias": self.bias,
-            "alpha": self.alpha,
-            "beta": self.beta,
-        }
-
+NEEDS_STATISTICS: tuple[Normalisation, ...] = ("mean_image", "per_channel")
+"""Those that can only be built with statistics of the train split."""
 
 # The range to which `mean_image` scales what is left after the subtraction.
 _RANGE = 255.0
 
 
-def normalised_input(
-    config: NetworkSettings, statistics: PictureStatistics | None
-) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Makes the input `pictures` and the layer `normalise` behind it.
-
-    Returns:
-        Both outputs: `(batch, *config.image.shape)` uint8 in [0, 255], and the same as float32
-        after normalisation.
-
-    Raises:
-        ValueError: the normalisation needs statistics and there are none, or they are of pictures
-            of another size.
-    """
-    pictures = keras.Input(config.image.shape, dtype="uint8", name="pictures")
-    return pictures, normalise_layer(config, statistics)(pictures)
-
-
 def normalise_layer(
-    config: NetworkSettings, statistics: PictureStatistics | None
-) -> keras.layers.Layer:
-    """Makes the layer that does to the pixels what `config.normalise` says.
+    normalise: Normalisation, image: ImageSpec, statistics: PictureStatistics | None
+) -> layers.Layer:
+    """Makes the layer that normalises the pixels.
 
     It computes in float32 under every precision policy: bfloat16 has eight bits, and a mean that is
     subtracted in it leaves few of a pixel's own.
 
     Args:
-        config: the network's settings.
-        statistics: of the train split; only `mean_image` and `per_channel` look at it.
+        normalise: what it does.
+        image: size and colours of the pictures.
+        statistics: of the train split; only those of `NEEDS_STATISTICS` look at it.
 
     Returns:
         A layer named `normalise`, from uint8 to float32 of the same shape.
 
     Raises:
-        ValueError: see `normalised_input`.
+        ValueError: the normalisation needs statistics and there are none, or they are of pictures
+            of another size.
     """
-    if config.normalise == "zero_to_one":
+    import numpy as np
+    from keras import layers
+
+    if normalise == "none":
+        return layers.Rescaling(1, dtype="float32", name="normalise")
+    if normalise == "zero_to_one":
         # 256, not 255: the floats of the dog-breed network's source lie in [0, 1).
         return layers.Rescaling(1 / 256, dtype="float32", name="normalise")
-    if config.normalise == "minus_one_to_one":
+    if normalise == "minus_one_to_one":
         return layers.Rescaling(1 / 127.5, offset=-1, dtype="float32", name="normalise")
     if statistics is None:
-        raise ValueError(
-            f"normalise={config.normalise} needs the statistics of the train split, got none"
-        )
-    if statistics.mean_image.shape != config.image.shape:
+        raise ValueError(f"normalise={normalise} needs the statistics of the train split, got none")
+    if statistics.mean_image.shape != image.shape:
         raise ValueError(
             f"the statistics are of pictures {statistics.mean_image.shape}, the network takes "
-            f"{config.image.shape}"
+            f"{image.shape}"
         )
-    if config.normalise == "mean_image":
+    if normalise == "mean_image":
         return layers.Normalization(
             axis=(1, 2, 3),
             mean=statistics.mean_image,

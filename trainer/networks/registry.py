@@ -1,48 +1,91 @@
-"""From a network's settings to a Keras model."""
+"""All networks: their settings in a configuration, and the Keras models that they come to.
+
+A network is a subclass of `NetworkSettings` in a module of its own, and a line of
+`AnyNetworkConfig`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-import keras
+from pydantic import BeforeValidator, Field
 
-from trainer.networks.config import AnyNetworkConfig
-from trainer.networks.layers import build_layers
-from trainer.networks.published.alexnet import build_alexnet
-from trainer.networks.published.dog_cnn import build_dog_cnn
-from trainer.networks.published.lenet5 import build_lenet5
-from trainer.networks.published.pet_cnn import build_pet_cnn
-from trainer.networks.published.softmax import build_softmax
-from trainer.networks.published.vgg16 import build_vgg16
-from trainer.networks.residual import build_residual
-from trainer.networks.statistics import PictureStatistics
-from trainer.networks.transfer import build_transfer
+from foundation.settings import name_alone
+from trainer.networks.base import NetworkSettings
+from trainer.networks.layers import LayersConfig
+from trainer.networks.normalise import NEEDS_STATISTICS
+from trainer.networks.published.alexnet import AlexnetConfig
+from trainer.networks.published.dog_cnn import DogCnnConfig
+from trainer.networks.published.lenet5 import Lenet5Config, Lenet5ReluConfig
+from trainer.networks.published.pet_cnn import PetCnnConfig
+from trainer.networks.published.softmax import SoftmaxConfig
+from trainer.networks.published.vgg16 import Vgg16Config
+from trainer.networks.residual import ResidualConfig
+from trainer.networks.transfer import TransferConfig
 
-_Builder = Callable[[Any, int, PictureStatistics | None], keras.Model]
+if TYPE_CHECKING:
+    import keras
 
-_BUILDERS: dict[str, _Builder] = {
-    "softmax": build_softmax,
-    "lenet5": build_lenet5,
-    "lenet5_relu": build_lenet5,
-    "dog_cnn": build_dog_cnn,
-    "pet_cnn": build_pet_cnn,
-    "alexnet": build_alexnet,
-    "vgg16": build_vgg16,
-    "layers": build_layers,
-    "residual": build_residual,
-    "transfer": build_transfer,
+    from trainer.networks.statistics import PictureStatistics
+
+AnyNetworkConfig = (
+    SoftmaxConfig
+    | Lenet5Config
+    | Lenet5ReluConfig
+    | DogCnnConfig
+    | PetCnnConfig
+    | AlexnetConfig
+    | Vgg16Config
+    | LayersConfig
+    | ResidualConfig
+    | TransferConfig
+)
+"""The settings of one network, whichever it is: the list of networks."""
+
+NETWORKS: dict[str, type[AnyNetworkConfig]] = {
+    config.model_fields["name"].default: config for config in get_args(AnyNetworkConfig)
 }
+"""Every network's settings by its name."""
 
 
-def needs_statistics(config: AnyNetworkConfig) -> bool:
+def find_network(name: object) -> type[AnyNetworkConfig]:
+    """Returns the settings of the network of that name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if isinstance(name, str) and name in NETWORKS:
+        return NETWORKS[name]
+    close = difflib.get_close_matches(str(name), NETWORKS, n=1)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    raise ValueError(f"There is no network {name!r}.{hint} There are {', '.join(NETWORKS)}")
+
+
+def _of_a_known_name(value: Any) -> Any:
+    value = name_alone(value)
+    if isinstance(value, Mapping):
+        if "name" not in value:
+            raise ValueError(f"the network's name is missing. There are {', '.join(NETWORKS)}")
+        find_network(value["name"])
+    return value
+
+
+NetworkConfig = Annotated[
+    Annotated[AnyNetworkConfig, Field(discriminator="name")], BeforeValidator(_of_a_known_name)
+]
+"""A network in a configuration, where a name may stand for it with its defaults."""
+
+
+def needs_statistics(config: NetworkSettings) -> bool:
     """Says whether a network can only be built with statistics of the train split."""
-    return config.normalise in ("mean_image", "per_channel")
+    return config.normalise in NEEDS_STATISTICS
 
 
 def build_network(
-    config: AnyNetworkConfig, num_classes: int, statistics: PictureStatistics | None = None
+    config: NetworkSettings, num_classes: int, statistics: PictureStatistics | None = None
 ) -> keras.Model:
     """Builds the network that a configuration names.
 
@@ -60,10 +103,14 @@ def build_network(
         ValueError: the network needs statistics and there are none, or it cannot be built for that
             many breeds.
     """
-    return _BUILDERS[config.name](config, num_classes, statistics)
+    import keras
+
+    pictures = keras.Input(config.image.shape, dtype="uint8", name="pictures")
+    logits = config.build_logits(config.normalised(pictures, statistics), num_classes)
+    return keras.Model(pictures, logits, name=config.name)
 
 
-def outline_network(config: AnyNetworkConfig, num_classes: int) -> keras.Model:
+def outline_network(config: NetworkSettings, num_classes: int) -> keras.Model:
     """Builds a network without its weights, to look at its shapes and to count its parameters.
 
     The 138 million weights of VGG-16 take half a gigabyte and a second to draw; none is made here.
@@ -79,7 +126,11 @@ def outline_network(config: AnyNetworkConfig, num_classes: int) -> keras.Model:
     Raises:
         ValueError: see `build_network`.
     """
-    if config.name == "transfer":
+    import keras
+
+    from trainer.networks.statistics import PictureStatistics
+
+    if isinstance(config, TransferConfig):
         config = config.model_copy(update={"weights": "none"})
 
     def build() -> keras.Model:

@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
 from foundation.settings import Settings, name_alone
-from trainer.networks.config import NetworkConfig, ResidualConfig
+from trainer.networks.registry import NetworkConfig
+from trainer.networks.residual import ResidualConfig
 
 
 class SgdConfig(Settings):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import os
 import re
@@ -17,12 +16,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from foundation.errors import UserError
-from foundation.settings import Settings
+from foundation.settings import set_at
 from pipeline.cli.app import app, clear_errors
 from pipeline.local.log import output_to_log
 
 if TYPE_CHECKING:
-    from trainer.networks.config import AnyNetworkConfig, NetworkConfig
+    from trainer.networks.base import NetworkSettings
+    from trainer.networks.registry import AnyNetworkConfig
     from trainer.preprocessing.image import ImageSpec
 
 _WIDEST = 1000  # characters
@@ -30,7 +30,7 @@ _WIDEST = 1000  # characters
 
 def show_networks(console: Console) -> None:
     """Prints one row for each network. Does without TensorFlow."""
-    from trainer.networks.config import NETWORKS
+    from trainer.networks.registry import NETWORKS
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Name", no_wrap=True, style="cyan")
@@ -39,7 +39,7 @@ def show_networks(console: Console) -> None:
     table.add_column("Source")
     for name, config in NETWORKS.items():
         about = (inspect.getdoc(config) or "").partition("\n")[0]
-        table.add_row(name, _size(config().image), about, config.source)
+        table.add_row(name, _size(_own_input(config)), about, config.source)
     console.print(table, highlight=False)
     console.print(
         "\n'dogbreed models NAME' shows the layers of one, '--set trainer.network=NAME' trains it.",
@@ -50,7 +50,7 @@ def show_networks(console: Console) -> None:
 
 def chosen_network(
     name: str | None, config_path: Path | None, input_size: str | None, settings: Sequence[str]
-) -> AnyNetworkConfig | None:
+) -> NetworkSettings | None:
     """Finds the network that a command line asks for.
 
     Args:
@@ -69,7 +69,8 @@ def chosen_network(
 
     from foundation.settings import mistakes_in_words
     from pipeline.config.load import load_config
-    from trainer.networks.config import NETWORKS
+    from trainer.networks.registry import find_network
+    from trainer.training.config import TrainerConfig
 
     if name is None and config_path is None:
         if input_size is not None or settings:
@@ -78,30 +79,24 @@ def chosen_network(
     options_of: dict[str, Any]
     if name is None:
         options_of = load_config(config_path).trainer.network.model_dump(mode="json")
-    elif name in NETWORKS:
-        options_of = {"name": name}
     else:
-        close = difflib.get_close_matches(name, NETWORKS, n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        raise UserError(f"There is no network {name}.{hint} There are {', '.join(NETWORKS)}.")
+        options_of = {"name": name}
+    try:
+        kind = find_network(options_of["name"])
+    except ValueError as error:
+        raise UserError(f"{error}.") from None
     for setting in settings:
         _apply(options_of, setting)
     if input_size is not None:
-        options_of |= _input_settings(NETWORKS[options_of["name"]], input_size)
-    try:
-        return _Chosen.model_validate({"network": options_of}).network
+        options_of |= _input_settings(kind, input_size)
+    try:  # alone: the rest of the configuration need not go with it
+        return TrainerConfig.model_validate({"network": options_of}).network
     except ValidationError as error:
-        problems = [line.removeprefix("network.") for line in mistakes_in_words(error, _Chosen)]
+        lines = mistakes_in_words(error, TrainerConfig)
+        problems = [line.removeprefix("network.") for line in lines]
         raise UserError(
             "\n  ".join([f"The options of {options_of['name']} have mistakes:", *problems])
         ) from None
-
-
-class _Chosen(Settings):
-    """A network alone, so that the rest of a configuration need not go with it."""
-
-    network: NetworkConfig
-    """The network."""
 
 
 def _apply(options_of: dict[str, Any], setting: str) -> None:
@@ -111,9 +106,10 @@ def _apply(options_of: dict[str, Any], setting: str) -> None:
     if not equals or not key or key == "name":
         raise UserError(f"--set wants KEY=VALUE of a network's option, got '{setting}'.")
     try:
-        options_of[key] = yaml.safe_load(value)
+        parsed = yaml.safe_load(value)
     except yaml.YAMLError:
-        options_of[key] = value
+        parsed = value
+    set_at(options_of, key.split("."), parsed)
 
 
 def _input_settings(kind: type[AnyNetworkConfig], input_size: str) -> dict[str, Any]:
@@ -130,7 +126,7 @@ def _input_settings(kind: type[AnyNetworkConfig], input_size: str) -> dict[str, 
     height, width = int(match[1]), int(match[2])
     channels = int(match[3]) if match[3] else None
     name = kind.model_fields["name"].default
-    own = kind().image
+    own = _own_input(kind)
     options: dict[str, Any] = {}
     if "input_px" not in kind.model_fields:
         if (height, width) != (own.height_px, own.width_px):
@@ -148,7 +144,7 @@ def _input_settings(kind: type[AnyNetworkConfig], input_size: str) -> dict[str, 
     return options
 
 
-def show_layers(network: AnyNetworkConfig, num_classes: int | None, console: Console) -> None:
+def show_layers(network: NetworkSettings, num_classes: int | None, console: Console) -> None:
     """Prints the layer table of a network.
 
     Args:
@@ -197,6 +193,11 @@ def show_layers(network: AnyNetworkConfig, num_classes: int | None, console: Con
     # A line that runs over a narrow terminal's edge can still be read; a cut one cannot.
     wide = Console(width=_WIDEST, file=console.file)
     wide.print(table, highlight=False, width=wide.measure(table).maximum)
+
+
+def _own_input(kind: type[AnyNetworkConfig]) -> ImageSpec:
+    """Returns the picture that a network takes where nothing is set, not even what has to be."""
+    return kind.model_construct().image
 
 
 def _size(image: ImageSpec) -> str:

@@ -1,29 +1,34 @@
-"""Multinomial logistic regression: one layer from the pixels to the logits."""
+"""Multinomial logistic regression."""
 
 from __future__ import annotations
 
-import keras
-from keras import layers
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from trainer.networks.classic_config import SoftmaxConfig
-from trainer.networks.normalise import normalised_input
-from trainer.networks.statistics import PictureStatistics
+from trainer.networks.base import InputSize, SizedNetworkSettings
+from trainer.networks.normalise import Normalisation
+
+if TYPE_CHECKING:
+    import keras
 
 
-def build_softmax(
-    config: SoftmaxConfig, num_classes: int, statistics: PictureStatistics | None = None
-) -> keras.Model:
-    """Builds the network.
+class SoftmaxConfig(SizedNetworkSettings):
+    """One layer from the pixels to the logits: the base line."""
 
-    Args:
-        config: its settings.
-        num_classes: number of breeds.
-        statistics: of the train split, where `config.normalise` needs them.
+    source: ClassVar[str] = "base line of the side-by-side comparison; MNIST"
+    source_classes: ClassVar[int] = 10
 
-    Returns:
-        A model from `(batch, *config.image.shape)` uint8 to `(batch, num_classes)` float32 logits.
-    """
-    pictures, x = normalised_input(config, statistics)
-    x = layers.Flatten(name="flatten")(x)  # (batch, height * width * channels)
-    logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
-    return keras.Model(pictures, logits, name="softmax")
+    name: Literal["softmax"] = "softmax"
+    """The network's name."""
+    normalise: Normalisation = "zero_to_one"
+    """What the network does to the pixels first."""
+    input_px: InputSize = (28, 28)
+    """Height and width of the picture in pixels; one number stands for both."""
+    channels: Literal[1, 3] = 1
+    """3 for RGB, 1 for grey-scale."""
+
+    def build_logits(self, pixels: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
+        """See `NetworkSettings.build_logits`."""
+        from keras import layers
+
+        x = layers.Flatten(name="flatten")(pixels)  # (batch, height * width * channels)
+        return layers.Dense(num_classes, dtype="float32", name="logits")(x)

@@ -1,58 +1,58 @@
 """VGG-16.
 
 Configuration D of Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
-Recognition" (https://arxiv.org/abs/1409.1556): 138,357,544 parameters at 1,000 classes.
+Recognition" (https://arxiv.org/abs/1409.1556): 138,357,544 parameters at 1,000 classes. ReLU layers
+start from He's distribution: sixteen of them from a narrower one pass next to nothing on, which is
+why the paper had to train shallower networks first.
 """
 
 from __future__ import annotations
 
-import keras
-from keras import layers
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from trainer.networks.classic_config import Vgg16Config
-from trainer.networks.normalise import normalised_input
-from trainer.networks.statistics import PictureStatistics
+from pydantic import Field
+
+from trainer.networks.base import InputSize, SizedNetworkSettings
+from trainer.networks.normalise import Normalisation
+
+if TYPE_CHECKING:
+    import keras
 
 _BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Filters and number of the convolutions before each pool."""
 
 
-def build_vgg16(
-    config: Vgg16Config, num_classes: int, statistics: PictureStatistics | None = None
-) -> keras.Model:
-    """Builds the network.
+class Vgg16Config(SizedNetworkSettings):
+    """VGG-16, configuration D: thirteen 3 x 3 convolutions, three dense layers."""
 
-    ReLU layers start from He's distribution: sixteen of them from a narrower one pass next to
-    nothing on, which is why the paper had to train shallower networks first.
+    source: ClassVar[str] = "Simonyan & Zisserman 2014, arxiv.org/abs/1409.1556"
+    source_classes: ClassVar[int] = 1000
+    min_px: ClassVar[int] = 32
 
-    Args:
-        config: its settings.
-        num_classes: number of breeds, 1,000 in the original.
-        statistics: of the train split, for the mean and spread of each colour.
+    name: Literal["vgg16"] = "vgg16"
+    """The network's name."""
+    normalise: Normalisation = "per_channel"
+    """What the network does to the pixels first."""
+    input_px: InputSize = (224, 224)
+    """Height and width of the picture in pixels; one number stands for both."""
+    dense_units: int = Field(default=4096, ge=1, le=8192)
+    """Units of each of the two hidden dense layers."""
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Share of the units of both hidden dense layers dropped while training."""
 
-    Returns:
-        A model from `(batch, *config.image.shape)` uint8 to `(batch, num_classes)` float32 logits.
-    """
-    pictures, x = normalised_input(config, statistics)
-    for block, (filters, num_convolutions) in enumerate(_BLOCKS, start=1):
-        for number in range(1, num_convolutions + 1):
-            x = layers.Conv2D(
-                filters,
-                3,
-                padding="same",
-                activation="relu",
-                kernel_initializer="he_normal",
-                name=f"conv{block}_{number}",
-            )(x)
-        x = layers.MaxPooling2D(2, name=f"pool{block}")(x)
-    x = layers.Flatten(name="flatten")(x)  # (batch, 25088) from 7 x 7 x 512 where 224 x 224 went in
-    for number in (1, 2):
-        x = layers.Dense(
-            config.dense_units,
-            activation="relu",
-            kernel_initializer="he_normal",
-            name=f"dense{number}",
-        )(x)
-        x = layers.Dropout(config.dropout, name=f"dropout{number}")(x)
-    logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
-    return keras.Model(pictures, logits, name="vgg16")
+    def build_logits(self, pixels: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
+        """See `NetworkSettings.build_logits`."""
+        from keras import layers
+
+        relu = {"activation": "relu", "kernel_initializer": "he_normal"}
+        x = pixels
+        for block, (filters, num_convolutions) in enumerate(_BLOCKS, start=1):
+            for number in range(1, num_convolutions + 1):
+                name = f"conv{block}_{number}"
+                x = layers.Conv2D(filters, 3, padding="same", **relu, name=name)(x)
+            x = layers.MaxPooling2D(2, name=f"pool{block}")(x)
+        x = layers.Flatten(name="flatten")(x)  # (batch, 25088), 7 x 7 x 512 of 224 x 224 pixels
+        for number in (1, 2):
+            x = layers.Dense(self.dense_units, **relu, name=f"dense{number}")(x)
+            x = layers.Dropout(self.dropout, name=f"dropout{number}")(x)
+        return layers.Dense(num_classes, dtype="float32", name="logits")(x)
