@@ -42,5 +42,6 @@ def root_cause(error: BaseException) -> str:
     if not lines:
         return type(cause).__name__
     # Our own errors are whole sentences; of a foreign one the kind is half the information.
-    ours = type(cause).__module__.partition(".")[0] in ("components", "trainer", "pipeline")
+    package = type(cause).__module__.partition(".")[0]
+    ours = package in ("components", "foundation", "pipeline", "trainer")
     return lines[0] if ours else f"{type(cause).__name__}: {lines[0]}"

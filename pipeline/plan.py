@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from components.evaluator.slices import check_slices
 from foundation.errors import UserError
 from foundation.fingerprint import PROJECT, code_fingerprint, digest, fingerprint
 from foundation.names import CANARY_RESULT_FILE, NEWEST_VERSION, NO_VERSION, TENSORFLOW_SERVING
+from foundation.user_function import source_files
 from foundation.versions import newest_version
 from ingestion.dataset import SCHEMA_FILE, Dataset
 from pipeline.config.config import Config
@@ -24,6 +25,7 @@ from pipeline.config.nodes import CANARY, NODES, TRAINER, TRANSFORM, TUNER
 from pipeline.config.serialise import reported_settings, settings_of
 from trainer.networks.base import NetworkSettings
 from trainer.networks.transfer import TransferConfig
+from trainer.tuning.values import searched_configs
 
 _EXPORT_CODE = ("trainer.export.export",)
 _SPLITS = {"train": "train/*", "eval": "eval/*"}
@@ -85,8 +87,8 @@ def make_plan(config: Config, dataset: Dataset | None) -> Plan:
             them.
 
     Raises:
-        UserError: the configuration asks for a fold, a schema, a slice or a file of weights that
-            is not there.
+        UserError: the configuration asks for a fold, a schema, a slice, a file of weights or a
+            module that is not there.
     """
     on_cluster = dataset is None
     if dataset is None:
@@ -103,12 +105,14 @@ def make_plan(config: Config, dataset: Dataset | None) -> Plan:
     schema = "" if on_cluster or schema_file is None else digest(schema_file.read_bytes())
     code = {node.name: node.fingerprint() for node in NODES.values() if node.code}
     code[CANARY.name] = fingerprint(code[CANARY.name], model_server)
+    own = _files_of_user_functions(config)
+    code |= {node.name: node.fingerprint(own) for node in (TRAINER, TUNER)}
     weights = fingerprint(
         data,
         config.data.fold,
         settings_of(config, "transform", "trainer", "tuner"),
         pretrained,
-        _training_code(with_search=config.tuner is not None),
+        _training_code(own, with_search=config.tuner is not None),
     )
     recipe = fingerprint(weights, code_fingerprint(_EXPORT_CODE))
     return Plan(
@@ -127,10 +131,20 @@ def make_plan(config: Config, dataset: Dataset | None) -> Plan:
     )
 
 
-def _training_code(*, with_search: bool) -> str:
+def _training_code(own: Collection[Path], *, with_search: bool) -> str:
     """Fingerprints the code that decides weights, which pictures and export of a model do not."""
     entries = [*TRANSFORM.code, *TRAINER.code, *(TUNER.code if with_search else ())]
-    return code_fingerprint(entries, without=("trainer.pictures", "trainer.export"))
+    return code_fingerprint(entries, files=own, without=("trainer.pictures", "trainer.export"))
+
+
+def _files_of_user_functions(config: Config) -> list[Path]:
+    """Lists the code of the user's own functions, those that only a search names too."""
+    names = {
+        name
+        for settings in searched_configs(config.tuner, config.trainer)
+        for name in settings.user_functions
+    }
+    return [file for name in sorted(names) for file in source_files(name)]
 
 
 def _baseline_version(config: Config, recipe: str) -> str:

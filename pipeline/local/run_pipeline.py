@@ -18,6 +18,7 @@ from rich.console import Console
 from foundation.errors import RunFailedError, UserError, root_cause
 from foundation.lock import only_run_below
 from foundation.names import REPORT_FILE, REPORT_TYPE
+from foundation.user_function import load_function
 from ingestion.dataset import Dataset
 from pipeline.config.config import Config
 from pipeline.history.rollback_guard import refuse_what_was_given_up
@@ -26,6 +27,8 @@ from pipeline.local.find_records import find_records
 from pipeline.local.log import output_to_log
 from pipeline.local.observer import NodeFailedError
 from pipeline.plan import Plan, make_plan
+from trainer.networks.custom import CustomConfig
+from trainer.training.config import TrainerConfig
 
 if TYPE_CHECKING:  # these import TensorFlow, which must wait until its output goes to the log
     from pipeline.history.outcome import Outcome, Outputs
@@ -91,6 +94,7 @@ def _run_logged(
 
     logging.info("Configuration: %s", config.model_dump_json())
     split_processor(config.trainer.logical_devices)  # before any node puts TensorFlow to work
+    _try_user_functions(config.trainer, num_classes=len(dataset.labels))
     dag = create_pipeline(config, plan)
     record = RunRecord(config, dataset, plan.commit, started_at)
     runner = ObservedDagRunner(display, Path(dag.pipeline_info.pipeline_root), record)
@@ -108,6 +112,23 @@ def _run_logged(
             )
         record.end_with(outcome)
     return FinishedRun(outcome, display, log_path, _report_path(runner.outputs))
+
+
+def _try_user_functions(config: TrainerConfig, num_classes: int) -> None:
+    """Finds mistakes in functions of the user's own before nodes that may take long.
+
+    Raises:
+        UserError: a function is not there, or makes no network for these pictures.
+    """
+    from trainer.networks.registry import outline_network
+
+    for name in config.user_functions:
+        load_function(name)
+    if isinstance(config.network, CustomConfig):
+        try:
+            outline_network(config.network, num_classes)
+        except ValueError as error:
+            raise UserError(f"trainer.network: {error}.") from error
 
 
 def _report_path(outputs: Mapping[str, Outputs]) -> Path | None:

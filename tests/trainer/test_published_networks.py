@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from trainer.networks.custom import CustomConfig
 from trainer.networks.layers import LayersConfig
 from trainer.networks.local_response import LocalResponseNormalisation
 from trainer.networks.published.alexnet import AlexnetConfig
@@ -184,7 +185,10 @@ def test_outline_counts_what_the_real_network_has() -> None:
     assert outline.count_params() == sum(np.asarray(weight).size for weight in real.weights)
 
 
-_DEFAULTS = [kind() for kind in NETWORKS.values()]
+_DEFAULTS = [
+    kind(build="tests.trainer.own_network:build") if kind is CustomConfig else kind()
+    for kind in NETWORKS.values()
+]
 
 
 @pytest.mark.parametrize("config", _DEFAULTS, ids=lambda config: config.name)

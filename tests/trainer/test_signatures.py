@@ -338,6 +338,7 @@ def _networks() -> Iterator[tuple[str, dict[str, object]]]:
         "layers": {"input_px": 16, "layers": [_CONV, _POOL, {"dense": 5}]},
         "transfer": {"backbone": "MobileNetV2", "weights": "none", "input_px": 64},
         "pet_cnn": {"input_px": 32},
+        "custom": {"build": "tests.trainer.own_network:build"},
     }
     for name in NETWORKS:
         yield name, small.get(name, {})

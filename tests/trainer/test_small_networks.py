@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from trainer.networks.custom import CustomConfig
 from trainer.networks.layers import LayersConfig
 from trainer.networks.published.alexnet import AlexnetConfig
 from trainer.networks.published.dog_cnn import DogCnnConfig
@@ -43,6 +44,12 @@ _SMALL: tuple[AnyNetworkConfig, ...] = (
     ),
     ResidualConfig(input_px=32, width=8, blocks=(1, 1), dropout=0),
     TransferConfig(backbone="MobileNet", weights="none", input_px=32, dropout=0),
+    CustomConfig(
+        build="tests.trainer.own_network:build",
+        settings={"width": 5, "factor": 0.5},
+        input_px=(15, 12),
+        normalise="per_channel",
+    ),
 )
 
 

@@ -96,7 +96,9 @@ def layer_rows(model: keras.Model) -> Iterator[LayerRow]:
 
 def _rows(model: keras.Model, prefix: str) -> Iterator[LayerRow]:
     for layer in model.layers:
-        if isinstance(layer, keras.Model):
+        if getattr(
+            layer, "inputs", None
+        ):  # a model whose layers are known, as a subclass's are not
             yield from _rows(layer, f"{prefix}{layer.name}/")
         else:
             yield _row(layer, f"{prefix}{layer.name}")

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field
 
 from foundation.settings import name_alone
 from trainer.networks.base import NetworkSettings
+from trainer.networks.custom import CustomConfig
 from trainer.networks.layers import LayersConfig
 from trainer.networks.normalise import NEEDS_STATISTICS
 from trainer.networks.published.alexnet import AlexnetConfig
@@ -42,6 +43,7 @@ AnyNetworkConfig = (
     | LayersConfig
     | ResidualConfig
     | TransferConfig
+    | CustomConfig
 )
 """The settings of one network, whichever it is: the list of networks."""
 

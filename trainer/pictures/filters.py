@@ -73,9 +73,12 @@ def signed_to_grey(
 
 
 def all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """Yields every layer in the order of the data, those of nested models in their place."""
+    """Yields every layer in the order of the data, those of nested models in their place.
+
+    A model that is a class of its own, and no graph of layers, counts as one layer.
+    """
     for layer in model.layers:
-        if isinstance(layer, keras.Model):
+        if getattr(layer, "inputs", None):
             yield from all_layers(layer)
         else:
             yield layer

@@ -12,12 +12,13 @@ from functools import partial
 import keras
 import tensorflow as tf
 
+from foundation.user_function import load_function
 from trainer.preprocessing.image import ImageSpec
 from trainer.training.config import AugmentConfig
 
 _CROP_ASPECTS = (3 / 4, 4 / 3)  # width by height, as in https://arxiv.org/abs/1409.4842
 _VALUE_RANGE = (0, 255)
-_MOST_DRAWS = 8  # kinds of draws, for seeds that do not overlap
+_MOST_DRAWS = 9  # kinds of draws, for seeds that do not overlap
 _MOST_STEPS = 1 << 40
 
 
@@ -38,6 +39,7 @@ class Augmentation:
         self._image = image
         self._num_steps = num_steps
         self._seed = seed
+        self._custom = load_function(config.custom) if config.custom else None
         self._layers = _keras_layers(config, seed)
         self._mixers: list[keras.layers.Layer] = []
         if config.mixup_alpha:
@@ -84,6 +86,8 @@ class Augmentation:
         """Crops to `size`, height and width in pixels, and changes colours, pictures and labels."""
         if self._config.crop_min_area < 1 or size != self._image.shape[:2]:
             pictures = self._cropped(pictures, step, size)
+        if self._custom is not None:
+            pictures = self._changed_by_user(pictures, step)
         if self._layers or self._mixers:
             values = tf.cast(pictures, tf.float32)
             for layer in self._layers:
@@ -127,6 +131,22 @@ class Augmentation:
         return tf.ensure_shape(
             tf.cast(tf.round(cropped), tf.uint8), (None, *size, self._image.channels)
         )
+
+    def _changed_by_user(self, pictures: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        """Calls the user's function.
+
+        Raises:
+            ValueError: it gives something else than pictures like those it took.
+        """
+        assert self._custom is not None
+        changed = self._custom(pictures, self._draw_seed(step, draw=8))
+        wanted = tf.TensorSpec(pictures.shape, pictures.dtype)
+        if not tf.is_tensor(changed) or not wanted.is_compatible_with(changed):
+            given = tf.TensorSpec.from_tensor(changed) if tf.is_tensor(changed) else type(changed)
+            raise ValueError(
+                f"trainer.augment.custom: {self._config.custom} must return {wanted}, not {given}"
+            )
+        return changed
 
     def _mixed(
         self, values: tf.Tensor, labels: tf.Tensor, step: tf.Tensor

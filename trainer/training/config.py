@@ -12,6 +12,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
 from foundation.settings import Settings, name_alone
+from foundation.user_function import FunctionName
+from trainer.networks.custom import CustomConfig
 from trainer.networks.registry import NetworkConfig
 from trainer.networks.residual import ResidualConfig
 
@@ -121,6 +123,10 @@ class AugmentConfig(Settings):
     """Paste a rectangle of one picture into another, of up to this share of the area
     (https://arxiv.org/abs/1905.04899); 0 means never. With mixup as well, each batch takes one of
     the two."""
+    custom: FunctionName | None = None
+    """A function of your own, as my_package.my_module:my_function, that changes pictures at their
+    final size, before colours and mixing. It is called with `(batch, height, width, channels)`
+    uint8 and a seed for tf.random.stateless_uniform and its like, and returns as many."""
     on_device: bool = False
     """Augment inside the training step, on the accelerator, instead of in the input pipeline."""
 
@@ -205,6 +211,12 @@ class TrainerConfig(Settings):
     """How many breeds `serving_default` answers with."""
     seed: int = Field(default=0, ge=0, lt=2**31)
     """Seed of weights, order, dropout and augmentation; the same seed repeats a run."""
+
+    @property
+    def user_functions(self) -> tuple[str, ...]:
+        """Functions of the user's own that take part in the training."""
+        build = self.network.build if isinstance(self.network, CustomConfig) else None
+        return tuple(name for name in (build, self.augment.custom) if name is not None)
 
     @model_validator(mode="after")
     def _sizes_fit_the_network(self) -> Self:

@@ -59,6 +59,18 @@ def apply_hyperparameters(
     return apply_values(config, _values_of(hyperparameters))
 
 
+def searched_configs(tuner: TunerConfig | None, trainer: TrainerConfig) -> Iterator[TrainerConfig]:
+    """Yields settings in which every choice of a search, and both ends of a range, appear.
+
+    Args:
+        tuner: the search; None for none.
+        trainer: the settings that it starts from, which come first.
+    """
+    yield trainer
+    for values in _samples(tuner) if tuner is not None else ():
+        yield apply_values(trainer, values)
+
+
 def searched_values(config: TrainerConfig, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what was searched, by dotted key, with the values that training took for it."""
     found = apply_hyperparameters(config, hyperparameters)

@@ -11,6 +11,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from foundation.settings import Settings
 from pipeline.cli.app import app, clear_errors
 
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ def _rows(group: BaseModel, prefix: str) -> Iterator[tuple[str, str, str]]:
 
 def _shown(value: Any) -> str:
     if isinstance(value, dict):  # as one would write it
-        settings = {key: each.model_dump(exclude_unset=True) for key, each in value.items()}
+        settings = {
+            key: each.model_dump(exclude_unset=True) if isinstance(each, Settings) else each
+            for key, each in value.items()
+        }
         written = yaml.safe_dump(settings, default_flow_style=True, sort_keys=False, width=1000)
         return str(written).strip()
     return "" if value is None else str(value)
