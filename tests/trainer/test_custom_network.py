@@ -64,7 +64,14 @@ def model(shape, *last):
 def softmax(shape, num_classes): return model(shape, layers.Dense(num_classes, "softmax"))
 def softmax_layer(shape, num_classes): return model(shape, layers.Dense(6), layers.Softmax())
 def too_few(shape, num_classes): return model(shape, layers.Dense(5))
+def any_size(shape, num_classes):
+    return keras.Sequential(
+        [keras.Input((None, None, 3)), layers.Conv2D(4, 3), layers.GlobalMaxPooling2D(),
+         layers.Dense(num_classes)]
+    )
 def too_small(shape, num_classes): return model((9, 9, 3), layers.Dense(num_classes))
+def ends_with_a_model(shape, num_classes):
+    return model(shape, keras.Sequential([layers.Dense(num_classes)]))
 def nothing(shape, num_classes): pass
 def fails(shape, num_classes): return {}["key"]
 def no_layer(shape, num_classes):
@@ -81,9 +88,10 @@ def no_layer(shape, num_classes):
         ("bad:too_few", r"\(None, 6\), not from \(None, 32, 32, 3\) to \(None, 5\)"),
         ("bad:too_small", r"from \(None, 32, 32, 3\) to \(None, 6\), not from \(None, 9, 9, 3\)"),
         ("bad:nothing", "must return a keras.Model made of layers, .*, not NoneType"),
-        ("bad:fails", "bad:fails failed in line 13 of .*bad.py: KeyError: 'key'"),
-        ("bad:no_layer", "the last layer must be one such as Dense"),
+        ("bad:fails", "bad:fails failed in line 20 of .*bad.py: KeyError: 'key'"),
+        ("bad:no_layer", "must end with a layer such as Dense"),
         ("bad:model", "bad:model failed in line 6 of .*bad.py"),
+        ("bad:ends_with_a_model", "must end with a layer such as Dense"),
         (f"{_OWN}:Scaled", "cannot be called with a shape, a number of classes and the settings"),
     ],
 )
@@ -147,6 +155,15 @@ def test_network_is_what_the_function_built_behind_normalised_pixels() -> None:
     np.testing.assert_allclose(network(pictures), own(pictures / 127.5 - 1), rtol=1e-4, atol=1e-5)
 
 
+def test_model_for_pictures_of_any_size_is_taken(write_module: WriteModule) -> None:
+    write_module("bad", _BAD)
+
+    network = outline_network(CustomConfig(build="bad:any_size", input_px=(14, 18)), 6)
+
+    assert network.input.shape == (None, 14, 18, 3)
+    assert network.get_layer("body").output.shape == (None, 4)
+
+
 def test_sequential_model_without_an_input_is_given_one() -> None:
     network = build_network(CustomConfig(build=f"{_OWN}:build_sequential", input_px=(9, 8)), 6)
 
@@ -185,7 +202,7 @@ def test_interrupted_training_goes_on_and_ends_as_if_it_had_not_been(
                 "settings": {"width": 4},
                 "input_px": 32,
             },
-            "augment": {"custom": "my_augment:rotate"},
+            "augment": {"custom": "my_augment:add_noise"},
             "epochs": 2,
             "batch_size": 8,
         }

@@ -56,15 +56,16 @@ class CustomConfig(SizedNetworkSettings):
                 f"{self.build} must return a keras.Model made of layers, functional or Sequential, "
                 f"not {type(model).__name__}"
             )
-        taken, given = [[tuple(each.shape) for each in ends] for ends in (inputs, model.outputs)]
-        if taken != [(None, *shape)] or given != [(None, num_classes)]:
+        taken, given = ([each.shape for each in ends] for ends in (inputs, model.outputs))
+        if not _fit(taken, (None, *shape)) or not _fit(given, (None, num_classes)):
             raise ValueError(
                 f"{self.build} must return a model from {(None, *shape)} to {(None, num_classes)}, "
                 f"not from {_listed(taken)} to {_listed(given)}"
             )
         last = keras.Model(inputs, model.outputs[0]).operations[-1]
-        if not isinstance(last, keras.layers.Layer) or isinstance(last.input, list):
-            raise ValueError(f"{self.build}: the last layer must be one such as Dense")
+        alone = isinstance(last, keras.layers.Layer) and not isinstance(last, keras.Model)
+        if not alone or isinstance(last.input, list):
+            raise ValueError(f"{self.build} must end with a layer such as Dense")
         activation = getattr(last, "activation", None)
         if activation is keras.activations.softmax or isinstance(last, keras.layers.Softmax):
             raise ValueError(
@@ -92,5 +93,15 @@ class CustomConfig(SizedNetworkSettings):
             ) from error
 
 
-def _listed(shapes: list[tuple[int | None, ...]]) -> str:
+_Shape = tuple[int | None, ...]
+
+
+def _fit(shapes: list[_Shape], wanted: _Shape) -> bool:
+    """Whether there is one shape, which is the wanted one or leaves sizes of it open."""
+    [shape, *more] = shapes
+    pairs = zip(shape, wanted, strict=False)
+    return not more and len(shape) == len(wanted) and all(one in (None, two) for one, two in pairs)
+
+
+def _listed(shapes: list[_Shape]) -> str:
     return " and ".join(map(str, shapes))
