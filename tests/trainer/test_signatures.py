@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
+from keras import layers
 from PIL import Image
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
@@ -342,6 +343,30 @@ def _networks() -> Iterator[tuple[str, dict[str, object]]]:
     }
     for name in NETWORKS:
         yield name, small.get(name, {})
+
+
+def _two_branches(pixels: keras.KerasTensor) -> keras.KerasTensor:
+    first = layers.Conv2D(4, 3)(pixels)
+    pooled = [layers.GlobalMaxPooling2D()(each) for each in (first, layers.Conv2D(4, 3)(first))]
+    return layers.Dense(5)(layers.Concatenate()(pooled))
+
+
+def _pooled_last(pixels: keras.KerasTensor) -> keras.KerasTensor:
+    return layers.GlobalAveragePooling2D()(layers.Conv2D(5, 3)(pixels))
+
+
+@pytest.mark.parametrize(
+    ("build", "num_features", "has_map"), [(_two_branches, 8, False), (_pooled_last, 700, True)]
+)
+def test_networks_that_end_in_other_ways_have_features_and_maybe_a_map(
+    build: Callable[[keras.KerasTensor], keras.KerasTensor], num_features: int, has_map: bool
+) -> None:
+    pixels = keras.Input((12, 16, 3))
+
+    model, head = with_features(keras.Model(pixels, build(pixels)))
+
+    assert [each.shape for each in model.outputs[:2]] == [(None, num_features), (None, 5)]
+    assert (head is not None, len(model.outputs)) == (has_map, 2 + has_map)
 
 
 @pytest.mark.parametrize(("name", "options"), _networks(), ids=list(NETWORKS))

@@ -7,7 +7,9 @@ from typing import Any
 import keras
 from keras import layers
 
-_ENDS_MAPS = (layers.Flatten, layers.GlobalAveragePooling2D)
+from trainer.pictures.filters import all_layers
+
+_ENDS_MAPS = (layers.Flatten, layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
 # What may stand before those and makes the feature map coarser, or nothing.
 _PASSED_OVER = (layers.AveragePooling2D, layers.Dropout, layers.MaxPooling2D)
 
@@ -22,7 +24,7 @@ def with_features(network: keras.Model) -> tuple[keras.Model, keras.Model | None
         A model from the same pictures to features `(batch, d)`, in the network's precision, logits,
         and, where there is one, the last feature map `(batch, rows, columns, channels)`, before it
         is pooled; and a model from that map to the logits. There is none without a convolution, nor
-        where it has but one place.
+        where it has but one place, nor where the logits depend on more than that map.
     """
     last = network.layers[-1]
     features: list[keras.KerasTensor] = []
@@ -33,7 +35,7 @@ def with_features(network: keras.Model) -> tuple[keras.Model, keras.Model | None
         answer = layer(*args, **kwargs)
         if layer is last:
             features.append(args[0])
-        elif isinstance(layer, _PASSED_OVER):
+        if isinstance(layer, _PASSED_OVER):
             finer[id(answer)] = finer.get(id(args[0]), args[0])
         elif isinstance(layer, _ENDS_MAPS):
             maps.append(finer.get(id(args[0]), args[0]))
@@ -43,8 +45,25 @@ def with_features(network: keras.Model) -> tuple[keras.Model, keras.Model | None
     rebuilt = keras.models.clone_model(
         network, clone_function=lambda layer: layer, call_function=call
     )
-    has_convolution = any(isinstance(layer, layers.Conv2D) for layer in network.layers)
+    has_convolution = any(isinstance(layer, layers.Conv2D) for layer in all_layers(network))
     # Squeeze-and-excitation averages as well, but earlier.
     last_map = [each for each in maps[-1:] if has_convolution and each.shape[1:3] != (1, 1)]
-    model = keras.Model(rebuilt.input, [*features, *rebuilt.outputs, *last_map])
-    return model, keras.Model(last_map, rebuilt.outputs) if last_map else None
+    behind = _behind(last_map[0], rebuilt.outputs[0]) if last_map else None
+    if behind is None:
+        last_map = []
+    [seen] = features
+    if len(seen.shape) > 2:  # where pooling is last
+        seen = layers.Flatten(name="flat_features")(seen)
+    return keras.Model(rebuilt.input, [seen, *rebuilt.outputs, *last_map]), behind
+
+
+def _behind(last_map: keras.KerasTensor, logits: keras.KerasTensor) -> keras.Model | None:
+    """Builds a model from the map to the logits; None where they depend on more than the map."""
+    try:
+        behind = keras.Model(last_map, logits)
+        # Some versions of Keras notice only when it is called that a branch has no input, and not
+        # even then where the shape is the very one that they know.
+        behind(keras.KerasTensor((1, *last_map.shape[1:]), last_map.dtype))
+    except (ValueError, KeyError):
+        return None
+    return behind

@@ -37,8 +37,8 @@ class CustomConfig(SizedNetworkSettings):
     def build_logits(self, pixels: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
         """See `NetworkSettings.build_logits`.
 
-        The user's model becomes two layers: `body`, a model of all its layers but the last, and the
-        last, which computes in float32 under every precision policy.
+        The layers of the user's model become layers of the network itself, so that tables, pictures
+        and Grad-CAM reach them. The last computes in float32 under every precision policy.
 
         Raises:
             UserError: there is no such function.
@@ -62,7 +62,8 @@ class CustomConfig(SizedNetworkSettings):
                 f"{self.build} must return a model from {(None, *shape)} to {(None, num_classes)}, "
                 f"not from {_listed(taken)} to {_listed(given)}"
             )
-        last = keras.Model(inputs, model.outputs[0]).operations[-1]
+        graph = keras.Model(inputs, model.outputs[0])  # one of operations, of a Sequential too
+        last = graph.operations[-1]
         alone = isinstance(last, keras.layers.Layer) and not isinstance(last, keras.Model)
         if not alone or isinstance(last.input, list):
             raise ValueError(f"{self.build} must end with a layer such as Dense")
@@ -71,9 +72,8 @@ class CustomConfig(SizedNetworkSettings):
             raise ValueError(
                 f"{self.build} must return logits: leave out the softmax of {last.name}"
             )
-        body = keras.Model(inputs, last.input, name="body")
         last.dtype_policy = "float32"
-        return last(body(pixels))
+        return _called_one_by_one(graph, pixels)
 
     def _call(self, function: Any, shape: tuple[int, ...], num_classes: int) -> Any:
         try:
@@ -91,6 +91,25 @@ class CustomConfig(SizedNetworkSettings):
             raise ValueError(
                 f"{self.build} failed{where}: {type(error).__name__}: {error}"
             ) from error
+
+
+def _called_one_by_one(graph: keras.Model, pixels: keras.KerasTensor) -> keras.KerasTensor:
+    """Calls each operation of a model where calling the model would make one layer of it."""
+    import keras
+
+    answers: list[keras.KerasTensor] = []
+
+    def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
+        answers.append(operation(*args, **kwargs))
+        return answers[-1]
+
+    keras.models.clone_model(
+        graph,
+        input_tensors=[pixels],
+        clone_function=lambda layer: layer,
+        call_function=call,
+    )
+    return answers[-1]
 
 
 _Shape = tuple[int | None, ...]
