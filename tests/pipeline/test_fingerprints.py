@@ -62,7 +62,8 @@ _EVERY_READER_OF_ANSWERS = {"Evaluator", "Pusher", "Report"}
         ("components/curated_schema.py", {"CuratedSchema"}),
         ("components/example_validator.py", {"ExampleValidator", "Report"}),
         ("trainer/training/optimizer.py", {"Tuner", "Trainer"}),
-        ("trainer/networks/residual.py", {"Tuner", "Trainer"}),
+        # Its settings, which Pusher and Report read, stand beside its build.
+        ("trainer/networks/residual.py", {"Tuner", "Trainer", "Pusher", "Report"}),
         ("trainer/tuning/search.py", {"Tuner"}),
         ("trainer/pictures/sheet.py", {"Trainer"}),
         ("trainer/export/export.py", {"Trainer"}),

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from trainer.pictures.filters import all_layers
+from trainer.networks.layer_table import all_layers
 
 _ENDS_MAPS = (layers.Flatten, layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
 # What may stand before those and makes the feature map coarser, or nothing.

@@ -85,6 +85,18 @@ class LayerRow:
     """How the size of the result comes about; one for each side where they differ."""
 
 
+def all_layers(model: keras.Model) -> Iterator[layers.Layer]:
+    """Yields every layer in the order of the data, those of nested models in their place.
+
+    A model that is a class of its own, and no graph of layers, counts as one layer.
+    """
+    for layer in model.layers:
+        if getattr(layer, "inputs", None):
+            yield from all_layers(layer)
+        else:
+            yield layer
+
+
 def layer_rows(model: keras.Model) -> Iterator[LayerRow]:
     """Yields a row for each layer, those of models inside the model too.
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from trainer.pictures.filters import all_layers
+from trainer.networks.layer_table import all_layers
 from trainer.pictures.sheet import MAX_TILES, Section, Tile
 
 _Found = dict[str, keras.KerasTensor]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Literal
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
+from trainer.networks.layer_table import all_layers
 from trainer.pictures.sheet import MAX_TILES, Section, Tile
 
 Scale = Literal["each", "all"]
@@ -70,18 +70,6 @@ def signed_to_grey(
     largest = np.abs(values).max(axis=axes, keepdims=True)
     grey = _GREY + _GREY * values / np.where(largest > 0, largest, 1)
     return grey.round().astype(np.uint8)
-
-
-def all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """Yields every layer in the order of the data, those of nested models in their place.
-
-    A model that is a class of its own, and no graph of layers, counts as one layer.
-    """
-    for layer in model.layers:
-        if getattr(layer, "inputs", None):
-            yield from all_layers(layer)
-        else:
-            yield layer
 
 
 def _kernel_of(layer: keras.layers.Layer) -> keras.Variable | None:
