@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.table import Table
 from rich.text import Text
 
@@ -122,5 +122,6 @@ def runs(
             experiment_id = found[0]
         console = Console()
         if wide or not console.is_terminal:
-            wide, console = True, Console(width=_WIDE_COLUMNS)
+            wide = True
+            console.size = ConsoleDimensions(_WIDE_COLUMNS, console.height)
         show_runs(kubeflow, kubeflow.list_runs(limit, experiment_id), console, wide=wide)
