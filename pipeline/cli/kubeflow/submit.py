@@ -172,8 +172,8 @@ def _wait(
             console.print("\n[bold red]Succeeded, not pushed[/]: what was served before stays.")
         if REPORT.name in package.steps.values():
             console.print(
-                f"  report  {page_of(kubeflow, ended)}, below {REPORT.name}: the artifact 'report', "
-                "its tab Visualization",
+                f"  report  {page_of(kubeflow, ended)}, below {REPORT.name}: the artifact "
+                "'report', its tab Visualization",
                 highlight=False,
                 soft_wrap=True,
             )

@@ -66,13 +66,7 @@ def read_package(path: Path) -> SubmittedPackage:
         ) from None
     if not (name and steps):
         raise UserError(f"{path} is an empty package: it has no name or no steps.")
-    return SubmittedPackage(
-        path=path,
-        name=name,
-        digest=digest(path.read_bytes(), _HASH_DIGITS),
-        content=package,
-        steps=steps,
-    )
+    return SubmittedPackage(path, name, digest(path.read_bytes(), _HASH_DIGITS), package, steps)
 
 
 def ensure_version(
