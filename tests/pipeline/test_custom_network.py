@@ -13,7 +13,7 @@ from ingestion.dataset import Dataset
 from pipeline.config.load import load_config
 from pipeline.local.observer import NodeStatus
 from pipeline.local.run_pipeline import FinishedRun, run
-from pipeline.plan import plan_for_cluster
+from pipeline.plan import make_plan
 from tests.conftest import WriteModule
 from tests.pipeline.conftest import tiny_settings
 
@@ -43,7 +43,7 @@ def test_code_of_own_functions_is_part_of_the_recipe_even_if_only_a_search_names
 
     def recipes() -> tuple[str, str, str]:
         first, second, third = (
-            plan_for_cluster(load_config(None, settings)).recipe for settings in ([], own, searched)
+            make_plan(load_config(None, settings), None).recipe for settings in ([], own, searched)
         )
         return first, second, third
 
@@ -65,7 +65,7 @@ def test_module_that_is_not_there_is_named_before_anything_is_compiled() -> None
     own = ["trainer.network=custom", "trainer.network.build=gone:build"]
 
     with pytest.raises(UserError, match="gone:build: there is no module gone"):
-        plan_for_cluster(load_config(None, own))
+        make_plan(load_config(None, own), None)
 
 
 @pytest.mark.slow

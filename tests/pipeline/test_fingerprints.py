@@ -62,7 +62,7 @@ _EVERY_READER_OF_ANSWERS = {"Evaluator", "Pusher", "Report"}
         ("components/curated_schema.py", {"CuratedSchema"}),
         ("components/example_validator.py", {"ExampleValidator", "Report"}),
         ("trainer/training/optimizer.py", {"Tuner", "Trainer"}),
-        # Its settings, which Pusher and Report read, stand beside its build.
+        # Its settings stand in the same file, and these two read them. A new model reaches both.
         ("trainer/networks/residual.py", {"Tuner", "Trainer", "Pusher", "Report"}),
         ("trainer/tuning/search.py", {"Tuner"}),
         ("trainer/pictures/sheet.py", {"Trainer"}),

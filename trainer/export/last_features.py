@@ -7,8 +7,6 @@ from typing import Any
 import keras
 from keras import layers
 
-from trainer.networks.layer_table import all_layers
-
 _ENDS_MAPS = (layers.Flatten, layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
 # What may stand before those and makes the feature map coarser, or nothing.
 _PASSED_OVER = (layers.AveragePooling2D, layers.Dropout, layers.MaxPooling2D)
@@ -30,11 +28,14 @@ def with_features(network: keras.Model) -> tuple[keras.Model, keras.Model | None
     features: list[keras.KerasTensor] = []
     maps: list[keras.KerasTensor] = []
     finer: dict[int, keras.KerasTensor] = {}
+    pictures: set[int] = set()
 
     def call(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
         answer = layer(*args, **kwargs)
         if layer is last:
             features.append(args[0])
+        if layer.name == "normalise":
+            pictures.add(id(answer))
         if isinstance(layer, _PASSED_OVER):
             finer[id(answer)] = finer.get(id(args[0]), args[0])
         elif isinstance(layer, _ENDS_MAPS):
@@ -45,9 +46,11 @@ def with_features(network: keras.Model) -> tuple[keras.Model, keras.Model | None
     rebuilt = keras.models.clone_model(
         network, clone_function=lambda layer: layer, call_function=call
     )
-    has_convolution = any(isinstance(layer, layers.Conv2D) for layer in all_layers(network))
-    # Squeeze-and-excitation averages as well, but earlier.
-    last_map = [each for each in maps[-1:] if has_convolution and each.shape[1:3] != (1, 1)]
+    # Squeeze-and-excitation averages as well, but earlier. Without a convolution, what is flattened
+    # is the picture itself.
+    last_map = [
+        each for each in maps[-1:] if id(each) not in pictures and each.shape[1:3] != (1, 1)
+    ]
     behind = _behind(last_map[0], rebuilt.outputs[0]) if last_map else None
     if behind is None:
         last_map = []
