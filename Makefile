@@ -12,7 +12,7 @@ PYTHON ?= $(shell for v in $(VERSIONS); do \
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test lint protos setup clean
+.PHONY: run test lint protos setup lock clean
 run: setup ## run the pipeline on the built-in sample; ARGS="--data PATH" for other pictures
 	$(BIN)/dogbreed run $(ARGS)
 
@@ -42,6 +42,9 @@ setup: .venv/ready ## make .venv
 	$(BIN)/uv pip sync --compile-bytecode --python $(BIN)/python requirements.lock
 	$(BIN)/uv pip install --python $(BIN)/python --quiet --no-deps --editable .
 	@touch $@
+
+lock: ## write requirements.lock anew for pyproject.toml; ARGS="--upgrade NAME" takes a newer NAME
+	$(BIN)/python .ci/update_lock.py $(ARGS)
 
 clean: ## remove .venv and caches, never runs/
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build *.egg-info
