@@ -23,7 +23,7 @@ ConfigOption = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        help="Configuration in YAML, such as configs/stanford-dogs.yaml.",
+        help="Configuration in YAML: a file, or the name of a built-in one such as stanford-dogs.",
     ),
 ]
 RunSettingsOption = Annotated[

@@ -13,7 +13,8 @@ from foundation.errors import UserError
 from foundation.settings import mistakes_in_words, set_at
 from pipeline.config.config import Config
 
-SAMPLE_CONFIG = Path(__file__).parents[2] / "configs" / "sample.yaml"
+_BUILT_IN_DIR = Path(__file__).parents[2] / "configs"
+SAMPLE_CONFIG = _BUILT_IN_DIR / "sample.yaml"
 """The configuration of a run that names none."""
 
 
@@ -23,14 +24,15 @@ def load_config(
     """Reads a configuration.
 
     Args:
-        path: a YAML file; None means the built-in sample's.
+        path: a YAML file. Where there is none of that name, a built-in one is taken, such as
+            `stanford-dogs` or `configs/stanford-dogs.yaml`. None means the built-in sample's.
         overrides: `dotted.key=value` each, the value in YAML; later ones win.
         source: takes the place of `data.source` as it stands, whatever YAML would make of it.
 
     Raises:
         UserError: the file cannot be read, or anything in it or in `overrides` is wrong.
     """
-    settings = _read_yaml(path) if path else _read_yaml(SAMPLE_CONFIG)
+    settings = _read_yaml(_existing(path) if path else SAMPLE_CONFIG)
     for override in overrides:
         _apply(settings, override)
     if source is not None:
@@ -43,11 +45,24 @@ def load_config(
         raise UserError(f"The configuration{where} has mistakes:\n{problems}") from None
 
 
+def _existing(path: Path) -> Path:
+    """Returns the file, or the built-in one of that name where the file is missing."""
+    if path.is_file():
+        return path
+    built_in = {each.stem: each for each in sorted(_BUILT_IN_DIR.glob("*.yaml"))}
+    if path.parent in (Path(), Path(_BUILT_IN_DIR.name)) and path.suffix in ("", ".yaml"):
+        path = built_in.get(path.stem, path)
+    if not path.exists():
+        raise UserError(
+            f"There is no configuration {path}. Name a file, or one of those that come with "
+            f"dogbreed: {', '.join(built_in)}."
+        )
+    return path
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"There is no configuration {path}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"The configuration {path} cannot be read: {error}.") from None
     except yaml.YAMLError as error:

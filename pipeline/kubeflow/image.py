@@ -94,6 +94,20 @@ _LINES_KEPT = 30
 """Of the engine's output, for when it fails."""
 
 
+def check_checkout() -> None:
+    """Raises where this copy of the project lacks what an image is built from.
+
+    Raises:
+        UserError: it was installed without its checkout.
+    """
+    if not (_CONTEXT / _DOCKERFILE).is_file():
+        raise UserError(
+            f"An image is built from a checkout of the project, with its {_DOCKERFILE}; this "
+            f"dogbreed was installed without one, in {_CONTEXT}. In a checkout, 'make setup' makes "
+            "an environment whose dogbreed can."
+        )
+
+
 @dataclass(frozen=True)
 class ImageOptions:
     """Which image to build."""
@@ -116,12 +130,8 @@ def build_image(engine: Engine, options: ImageOptions, console: Console) -> None
         console: where progress is shown.
 
     Raises:
-        UserError: this is no checkout, or the build failed; the engine's last lines are printed.
+        UserError: the build failed; the engine's last lines are printed.
     """
-    if not (_CONTEXT / _DOCKERFILE).is_file():
-        raise UserError(
-            f"{_CONTEXT} holds no {_DOCKERFILE}: images are built from a checkout of the project."
-        )
     command = _command(engine, options)
     last_lines: deque[str] = deque(maxlen=_LINES_KEPT)
     title = f"Building {options.tag} with {engine.name}"

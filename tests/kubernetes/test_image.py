@@ -103,9 +103,12 @@ def test_every_package_of_the_project_is_in_the_images_context() -> None:
     ]
     assert rules[0] == "*"
     let_in = [rule[1:] for rule in rules if rule.startswith("!")]
-    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    for package in packages["packages"]:
-        assert package.split(".")[0] in let_in
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = {
+        each.rstrip("*") for each in project["tool"]["setuptools"]["packages"]["find"]["include"]
+    }
+    assert {"pipeline", "configs"} <= packages
+    assert packages | set(project["project"]["license-files"]) <= set(let_in)
     assert not any(fnmatch.fnmatch(name, rule) for rule in let_in for name in ("runs", ".git"))
 
 

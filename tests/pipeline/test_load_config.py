@@ -99,3 +99,33 @@ def test_file_that_is_no_configuration_is_refused_by_name(
 def test_missing_file_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="There is no configuration"):
         load_config(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("name", ["dog-cnn", "dog-cnn.yaml", "configs/dog-cnn.yaml"])
+def test_built_in_configuration_is_found_from_any_folder(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_config(Path(name)).name == "dog-cnn"
+
+
+def test_file_of_ones_own_comes_before_a_built_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("dog-cnn.yaml").write_text("name: mine")
+    assert load_config(Path("dog-cnn.yaml")).name == "mine"
+    assert load_config(Path("dog-cnn")).name == "dog-cnn"
+
+
+@pytest.mark.parametrize("name", ["dog-can", "other/dog-cnn.yaml", "dog-cnn.json"])
+def test_name_that_is_neither_file_nor_built_in_is_answered_with_the_built_in_ones(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as raised:
+        load_config(Path(name))
+
+    assert f"There is no configuration {name}." in str(raised.value)
+    for path in _CONFIGS:
+        assert path.stem in str(raised.value)

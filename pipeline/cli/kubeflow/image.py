@@ -46,8 +46,15 @@ def build(
     such as [bold]-- --no-cache[/].
     """
     with clear_errors("No image was made."):
-        from pipeline.kubeflow.image import ImageOptions, build_image, find_engine, image_size
+        from pipeline.kubeflow.image import (
+            ImageOptions,
+            build_image,
+            check_checkout,
+            find_engine,
+            image_size,
+        )
 
+        check_checkout()
         console = Console()
         found = find_engine(engine)
         build_image(found, ImageOptions(tag, variant, base, tuple(context.args)), console)
