@@ -76,7 +76,7 @@ def convert_like_system_1(source: Path, out: Path) -> dict[str, float]:
 
 
 def convert_ours(source: Path, out: Path, options: dict[str, Any]) -> dict[str, float]:
-    """Converts with `ingestion.convert`, on all cores.
+    """Converts with `ingestion.conversion`, on all cores.
 
     Args:
         source: Folder of class folders.
@@ -88,7 +88,7 @@ def convert_ours(source: Path, out: Path, options: dict[str, Any]) -> dict[str, 
     """
     started_at = time.perf_counter()
     sys.path.insert(0, str(ROOT))
-    from ingestion.convert import ConvertOptions, convert
+    from ingestion.conversion import ConvertOptions, convert
 
     imported_at = time.perf_counter()
     convert(str(source), out, ConvertOptions(**options))
@@ -111,7 +111,7 @@ def take_pictures(data: Path, count: int, folder: Path) -> Path:
         typer.BadParameter: If there are not as many.
     """
     sys.path.insert(0, str(ROOT))
-    from ingestion.convert import ConvertOptions
+    from ingestion.conversion import ConvertOptions
     from ingestion.sources.reader import Picture
     from ingestion.sources.readers import open_reader
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from ingestion.convert import convert
+from ingestion.conversion import convert
 from ingestion.dataset import Dataset
 from ingestion.options import ConvertOptions
 from ingestion.toy_dogs.sample import write_sample

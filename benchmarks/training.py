@@ -121,7 +121,7 @@ def _write_examples(folder: Path, num_files: int, input_px: int) -> None:
 def _write(input_px: int, path: Path) -> None:
     import tensorflow as tf
 
-    from ingestion.convert import convert
+    from ingestion.conversion import convert
     from ingestion.options import ConvertOptions
     from ingestion.records import decode_example, read_records
     from ingestion.toy_dogs.sample import write_sample

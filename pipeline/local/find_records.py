@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from ingestion.convert import convert
+from ingestion.conversion import convert
 from ingestion.dataset import AUDIT_FILE, DATASET_FILE, Dataset, load_dataset
 from ingestion.options import ConvertOptions
 from ingestion.options import Progress as ConvertProgress
@@ -57,7 +57,7 @@ def find_records(config: Config, console: Console) -> Dataset:
 
 
 def convert_shown(source: str, out: Path, options: ConvertOptions, console: Console) -> Dataset:
-    """Converts pictures under a progress bar, as `ingestion.convert.convert` does."""
+    """Converts pictures under a progress bar, as `ingestion.conversion.convert` does."""
     with _progress_bar(console) as report:
 
         def show(progress: ConvertProgress) -> None:

@@ -13,7 +13,7 @@ from PIL import Image, ImageEnhance
 
 from foundation.errors import DatasetError
 from ingestion.audit import look_of
-from ingestion.convert import convert
+from ingestion.conversion import convert
 from ingestion.dataset import Dataset
 from ingestion.options import ConvertOptions
 

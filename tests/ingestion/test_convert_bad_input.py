@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from foundation.errors import DatasetError
-from ingestion.convert import convert
+from ingestion.conversion import convert
 from ingestion.dataset import load_dataset
 from ingestion.options import ConvertOptions
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from foundation.errors import DatasetError
-from ingestion.convert import convert
+from ingestion.conversion import convert
 from ingestion.options import ConvertOptions
 
 _SCRIPT = """
 import sys, threading, time
 from pathlib import Path
-from ingestion.convert import convert
+from ingestion.conversion import convert
 from foundation.errors import DatasetError
 from ingestion.options import ConvertOptions
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from foundation.errors import DatasetError
-from ingestion.convert import convert
+from ingestion.conversion import convert
 from ingestion.options import ConvertOptions
 
 EVERY_2ND = ConvertOptions(split="every-5th", eval_share=0.5)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from foundation.errors import DatasetError
-from ingestion.convert import convert
+from ingestion.conversion import convert
 from ingestion.dataset import load_dataset
 from ingestion.options import ConvertOptions, Progress
 from ingestion.records import read_records
@@ -90,9 +90,7 @@ def test_progress_counts_up_to_the_total(make_folders: Any, tmp_path: Path) -> N
 
 
 def test_importing_the_converter_loads_no_tensorflow() -> None:
-    code = (
-        "import sys, ingestion.convert; print('tensorflow' in sys.modules, 'numpy' in sys.modules)"
-    )
+    code = "import sys, ingestion.conversion; print('tensorflow' in sys.modules, 'numpy' in sys.modules)"
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=True)
     assert done.stdout.decode().split() == ["False", "False"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from foundation.errors import DatasetError
-from ingestion.convert import convert
+from ingestion.conversion import convert
 from ingestion.dataset import load_dataset
 from ingestion.options import ConvertOptions
 from ingestion.sources.fingerprint import source_fingerprint

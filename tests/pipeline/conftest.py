@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ingestion.convert import convert
+from ingestion.conversion import convert
 from ingestion.dataset import Dataset
 from ingestion.options import ConvertOptions
 from ingestion.toy_dogs.sample import write_sample

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import pipeline.local.cross_validate
 from components.evaluator.metrics import METRIC_BY_NAME
 from foundation.errors import RunFailedError, UserError
-from ingestion.convert import convert
+from ingestion.conversion import convert
 from ingestion.dataset import Dataset
 from ingestion.options import ConvertOptions
 from ingestion.toy_dogs.sample import write_sample

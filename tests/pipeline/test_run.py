@@ -20,7 +20,7 @@ from rich.console import Console
 from components.report.component import CONFIGURATION_FILE, RunClassification, RunMetrics
 from foundation.errors import UserError
 from foundation.names import FACTS_FILE
-from ingestion.convert import convert
+from ingestion.conversion import convert
 from ingestion.dataset import Dataset, load_dataset
 from ingestion.options import ConvertOptions
 from ingestion.records import decode_example, read_records

@@ -6,7 +6,7 @@ the shuffle in memory. What is needed here is a pool of processes and an externa
 large for one machine's disk are the case for Beam; the shards written here are its input then.
 
 Example:
-    from ingestion.convert import convert
+    from ingestion.conversion import convert
     from ingestion.options import ConvertOptions
 
     dataset = convert("stanford-dogs.tar", Path("data/dogs"), ConvertOptions(shorter_side_px=224))
