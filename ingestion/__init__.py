@@ -1,6 +1,30 @@
 """From labelled pictures of any common layout to TFRecord shards, without importing TensorFlow.
 
-`convert.convert` is the one entry point; `dataset.load_dataset` reads back what it left. Nothing in
-this package imports TensorFlow, so that the command starts in a fraction of a second and every
-worker process stays small. The one exception is the optional reader of TensorFlow Datasets.
+`convert` is the one entry point; `load_dataset` reads back what it left. Nothing in this package
+imports TensorFlow, so that the command starts in a fraction of a second and every worker process
+stays small. The one exception is the optional reader of TensorFlow Datasets.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from foundation.lazy import lazily
+
+if TYPE_CHECKING:
+    from ingestion.conversion import convert as convert
+    from ingestion.dataset import Dataset as Dataset
+    from ingestion.dataset import load_dataset as load_dataset
+    from ingestion.options import ConvertOptions as ConvertOptions
+    from ingestion.toy_dogs.sample import write_sample as write_sample
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "ConvertOptions": ".options",
+        "Dataset": ".dataset",
+        "convert": ".conversion",
+        "load_dataset": ".dataset",
+        "write_sample": ".toy_dogs.sample",
+    },
+)

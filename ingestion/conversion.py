@@ -6,8 +6,7 @@ the shuffle in memory. What is needed here is a pool of processes and an externa
 large for one machine's disk are the case for Beam; the shards written here are its input then.
 
 Example:
-    from ingestion.conversion import convert
-    from ingestion.options import ConvertOptions
+    from ingestion import ConvertOptions, convert
 
     dataset = convert("stanford-dogs.tar", Path("data/dogs"), ConvertOptions(shorter_side_px=224))
     print(dataset.splits["train"].num_examples)

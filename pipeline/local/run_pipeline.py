@@ -48,17 +48,18 @@ class FinishedRun:
     """The page about the run; None where none was made."""
 
 
-def run(config: Config, console: Console) -> FinishedRun:
+def run(config: Config, console: Console | None = None) -> FinishedRun:
     """Runs the whole pipeline on this machine.
 
     Args:
         config: the run's configuration.
-        console: where progress is shown.
+        console: where progress is shown; None is standard output.
 
     Raises:
         UserError: something the user can put right, a failed node among it.
         DatasetError: the pictures cannot be used.
     """
+    console = console or Console()
     with only_run_below(config.root_path):
         started_at = datetime.datetime.now(datetime.timezone.utc)
         dataset = find_records(config, console)

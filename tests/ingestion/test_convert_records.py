@@ -90,7 +90,10 @@ def test_progress_counts_up_to_the_total(make_folders: Any, tmp_path: Path) -> N
 
 
 def test_importing_the_converter_loads_no_tensorflow() -> None:
-    code = "import sys, ingestion.conversion; print('tensorflow' in sys.modules, 'numpy' in sys.modules)"
+    code = (
+        "import sys; from ingestion import convert; "
+        "print('tensorflow' in sys.modules, 'numpy' in sys.modules)"
+    )
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, check=True)
     assert done.stdout.decode().split() == ["False", "False"]

@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -17,9 +16,6 @@ from foundation.versions import newest_version
 from pipeline.cli.app import app, clear_errors
 from pipeline.cli.arguments import ConfigOption, RootOption, RunSettingsOption
 from serving.client.options import DEFAULT_MODEL
-
-if TYPE_CHECKING:
-    pass
 
 _TENSORFLOW_SERVING = "tensorflow_model_server"
 _CONFIGS = Path(__file__).parents[3] / "serving" / "config"
