@@ -19,9 +19,10 @@ run: setup ## run the pipeline on the built-in sample; ARGS="--data PATH" for ot
 test: setup ## run all tests
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
-lint: setup ## check style and types
+lint: setup ## check style, types, and which package imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/mypy
 
 # By protoc 21 of Python 3.10, whose modules Protocol Buffers 3.20 to 6 load.
