@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from foundation.lazy import lazily
 
 if TYPE_CHECKING:
-    from trainer.networks.config import NETWORKS as NETWORKS
     from trainer.networks.registry import build_network as build_network
     from trainer.preprocessing.image import ImageSpec as ImageSpec
     from trainer.training.config import TrainerConfig as TrainerConfig
@@ -19,7 +18,6 @@ __getattr__ = lazily(
     __name__,
     {
         "ImageSpec": ".preprocessing.image",
-        "NETWORKS": ".networks.config",
         "TrainerConfig": ".training.config",
         "build_network": ".networks.registry",
     },
