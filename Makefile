@@ -12,12 +12,15 @@ PYTHON ?= $(shell for v in $(VERSIONS); do \
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test lint protos setup lock clean
+.PHONY: run check test lint protos setup lock clean
 run: setup ## run the pipeline on the built-in sample; ARGS="--data PATH" for other pictures
 	$(BIN)/dogbreed run $(ARGS)
 
-test: setup ## run all tests
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+check: lint ## style, imports, types and the quick tests: a minute on two cores
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow" -q $(ARGS)
+
+test: setup ## run all tests, and print how much of each file they run
+	$(BIN)/pytest -n 2 --dist loadfile --cov $(ARGS)
 
 lint: setup ## check style, types, and which package imports which
 	$(BIN)/ruff check .
@@ -48,4 +51,4 @@ lock: ## write requirements.lock anew for pyproject.toml; ARGS="--upgrade NAME" 
 	$(BIN)/python .ci/update_lock.py $(ARGS)
 
 clean: ## remove .venv and caches, never runs/
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage build dist *.egg-info

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +16,19 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
 import numpy as np
 import pytest
 from PIL import Image
+
+_SLOW_MODULE = re.compile(r"^pytestmark = \[?\s*pytest\.mark\.slow\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves slow modules unread where slow tests are not wanted: TFX takes seconds to import."""
+    if config.option.markexpr != "not slow":
+        return None
+    is_folder = collection_path.is_dir()
+    modules = list(collection_path.rglob("test_*.py")) if is_folder else [collection_path]
+    if not modules or any(module.suffix != ".py" for module in modules):
+        return None
+    return all(_SLOW_MODULE.search(module.read_text()) for module in modules) or None
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,8 @@ from foundation.versions import list_versions
 from tests.pictures import encoded
 from trainer.preprocessing.transform import decode_picture
 
+pytestmark = pytest.mark.slow
+
 BREEDS = ("Chow", "Pug", "Whippet")
 Try = Callable[..., standard_artifacts.InfraBlessing]
 

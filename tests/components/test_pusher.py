@@ -22,6 +22,8 @@ from trainer.training.config import TrainerConfig
 from trainer.training.history import Epoch
 from trainer.training.input import Split
 
+pytestmark = pytest.mark.slow
+
 _MODEL_BYTES = 600_000
 _FACTS = ModelFacts(
     breeds=BREEDS,

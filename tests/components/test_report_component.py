@@ -31,6 +31,8 @@ from pipeline.config.load import load_config
 from pipeline.plan import reported_settings
 from trainer.training.config import TrainerConfig
 
+pytestmark = pytest.mark.slow
+
 _CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 _SETTINGS = json.loads(Config().model_dump_json())
 _KEPT = Bound("Accuracy", 0.95, 0.9, at_least=True, kept=True)

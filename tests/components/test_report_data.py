@@ -14,6 +14,8 @@ from components.report.dataset_statistics import read_data
 from foundation.versions import STATISTICS_DIR
 from ingestion.schema import make_schema
 
+pytestmark = pytest.mark.slow
+
 BREEDS = ("Chow", "Dhole", "Pug")
 TRAIN = [("Chow", 100)] * 5 + [("Dhole", 100)] * 3 + [("Pug", 100)] * 2
 EVAL = [("Chow", 200), ("Dhole", 200), ("Pug", 200), ("Pug", 200)]

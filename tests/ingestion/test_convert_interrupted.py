@@ -17,6 +17,8 @@ from foundation.errors import DatasetError
 from ingestion.conversion import convert
 from ingestion.options import ConvertOptions
 
+pytestmark = pytest.mark.slow
+
 _SCRIPT = """
 import sys, threading, time
 from pathlib import Path

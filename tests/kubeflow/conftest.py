@@ -7,7 +7,6 @@ import pytest
 
 from ingestion.dataset import Dataset
 from pipeline.config.load import load_config
-from pipeline.kubeflow.compile import compile_package
 from pipeline.kubeflow.package import Package
 from tests.pipeline.conftest import records as tiny_records
 from tests.pipeline.conftest import tiny_settings
@@ -25,6 +24,8 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture(scope="session")
 def compile_tiny() -> CompileTiny:
     """Compiles the tiny pipeline of tests/pipeline, with overrides."""
+
+    from pipeline.kubeflow.compile import compile_package  # imports TFX, which quick tests spare
 
     def compile_with(*overrides: str) -> Package:
         return compile_package(load_config(None, [*tiny_settings(Path("/here")), *overrides]))

@@ -14,6 +14,8 @@ from pipeline.cli.main import app
 from pipeline.kubeflow.check import check_package
 from pipeline.kubeflow.package import Package, write_package
 
+pytestmark = pytest.mark.slow
+
 Spec = dict[str, Any]
 
 

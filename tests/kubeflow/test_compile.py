@@ -21,6 +21,8 @@ from pipeline.kubeflow.check import check_package
 from pipeline.kubeflow.package import Package, load_package, write_package
 from tests.kubeflow.conftest import CompileTiny
 
+pytestmark = pytest.mark.slow
+
 CONFIG = kubernetes_pb2.KubernetesExecutorConfig
 NEW_MESSAGES = "tolerations" in CONFIG.DESCRIPTOR.fields_by_name
 GPU = "nvidia.com/gpu"

@@ -19,6 +19,8 @@ from pipeline.kubeflow.rehearsal.containers import Containers
 from pipeline.kubeflow.rehearsal.steps import Mount, why_failed
 from pipeline.kubeflow.rehearsal.tasks import Task, tasks_in_order
 
+pytestmark = pytest.mark.slow
+
 IMAGE = os.environ.get("DOGBREED_IMAGE", "")
 
 

@@ -21,6 +21,8 @@ from pipeline.kubeflow.system_types import HTML, METRICS, MODEL, type_schema
 from pipeline.local.observer import NodeStatus
 from tests.kubeflow.watcher import Watcher
 
+pytestmark = pytest.mark.slow
+
 SAY = """
 import json, os, pathlib, sys
 given = json.loads(sys.argv[1])

@@ -21,6 +21,8 @@ from pipeline.kubeflow.step.run_step import run_step
 from pipeline.kubeflow.step.uris import MOUNTS_VARIABLE
 from pipeline.kubeflow.system_types import CLASSIFICATION_METRICS, HTML, METRICS, type_schema
 
+pytestmark = pytest.mark.slow
+
 ROOT = "minio://mlpipeline/v2/artifacts/dogs/run/Report"
 OUTPUTS = {
     "report": (RunReport, HTML),

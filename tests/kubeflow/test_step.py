@@ -21,6 +21,8 @@ from pipeline.kubeflow.rehearsal.rehearse import rehearse
 from pipeline.kubeflow.step.apply_parameters import apply_parameters
 from pipeline.kubeflow.step.run_step import check_writable, records_at
 
+pytestmark = pytest.mark.slow
+
 
 def test_missing_records_end_the_rehearsal_with_one_clear_line(
     package: Package, tmp_path: Path

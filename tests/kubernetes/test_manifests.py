@@ -21,6 +21,8 @@ from tests.kubernetes.manifests import (
     rendered,
 )
 
+pytestmark = pytest.mark.slow
+
 _KUBERNETES = "1.32.0"
 _CUSTOM = {
     "InferenceService": "serving.kserve.io/v1beta1",

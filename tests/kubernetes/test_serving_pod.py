@@ -15,10 +15,11 @@ from PIL import Image
 from tests.kubernetes.manifests import ROOT
 from tests.serving.exported_model import BREEDS, Exporter
 
+pytestmark = pytest.mark.slow
+
 _IMAGE = os.environ.get("DOGBREED_IMAGE", "")
 
 
-@pytest.mark.slow
 def test_the_pod_answers_predict_over_grpc(tmp_path: Path, photograph: Image.Image) -> None:
     if not _IMAGE:
         pytest.skip("DOGBREED_IMAGE names no image: 'dogbreed image build' makes one")

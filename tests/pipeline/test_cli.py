@@ -16,6 +16,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from ingestion.dataset import Dataset
 from tests.pipeline.conftest import tiny_settings
 
+pytestmark = pytest.mark.slow
+
 _DOGBREED = Path(sys.executable).with_name("dogbreed")
 
 

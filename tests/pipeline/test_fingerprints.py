@@ -23,6 +23,8 @@ from pipeline.pipeline import create_pipeline
 from pipeline.plan import make_plan
 from tests.pipeline.conftest import tiny_settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:

@@ -21,6 +21,8 @@ import tensorflow as tf
 from foundation.errors import UserError
 from trainer.training.logs import last_training, last_training_of_any_run
 
+pytestmark = pytest.mark.slow
+
 _DOGBREED = Path(sys.executable).with_name("dogbreed")
 _PATIENCE_S = 60
 

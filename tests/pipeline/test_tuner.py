@@ -19,6 +19,8 @@ from pipeline.local.run_pipeline import FinishedRun, run
 from tests.pipeline.conftest import tiny_settings
 from trainer.tuning.config import SearchedSetting, TunerConfig
 
+pytestmark = pytest.mark.slow
+
 RunTiny = Callable[..., tuple[FinishedRun, str]]
 
 # In the order of the grid: the second trial's loss is infinite from its first step.

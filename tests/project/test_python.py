@@ -16,6 +16,7 @@ import pytest
 from tests.project.conftest import ROOT
 
 _PACKAGES = ("ingestion", "pipeline", "serving", "trainer")
+_IMPORTED = ("ingestion", pytest.param("pipeline", marks=pytest.mark.slow), "serving", "trainer")
 _DOCUMENT = ROOT / "docs" / "python.md"
 
 
@@ -27,7 +28,7 @@ def _typed_names(package: str) -> dict[str, str]:
     return {alias.name: str(each.module) for each in imports for alias in each.names}
 
 
-@pytest.mark.parametrize("package", _PACKAGES)
+@pytest.mark.parametrize("package", _IMPORTED)
 def test_offered_names_are_those_that_type_checkers_see(package: str) -> None:
     typed = _typed_names(package)
 

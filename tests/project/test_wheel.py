@@ -14,14 +14,15 @@ import pytest
 
 from tests.project.conftest import PACKAGES, tracked_files
 
-_FOR_KUBERNETES = {"serving/config/kustomization.yaml"}
+_NOT_READ_AT_RUN_TIME = ("kustomization.yaml", ".proto")
 
 
 def test_wheel_holds_every_file_of_the_packages_and_no_other(wheel: Path) -> None:
+    tracked = tracked_files(*PACKAGES)
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
 
-    assert held == tracked_files(*PACKAGES) - _FOR_KUBERNETES
+    assert held == {name for name in tracked if not name.endswith(_NOT_READ_AT_RUN_TIME)}
     for package in PACKAGES:
         assert package == "configs" or f"{package}/py.typed" in held
 

@@ -40,6 +40,7 @@ def test_declared_messages_are_the_official_ones(ours: type, official: type) -> 
                 pairs.append((inner, true.fields_by_name[name].message_type))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "order", ["client, stubs", "stubs, client"], ids=["client first", "TensorFlow first"]
 )

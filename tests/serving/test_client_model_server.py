@@ -15,6 +15,8 @@ from PIL import Image
 
 from tests.pictures import encoded
 
+pytestmark = pytest.mark.slow
+
 _DOGBREED = Path(sys.executable).with_name("dogbreed")
 _PATIENCE_S = 120
 BREEDS = ("Red Setter", "Greenland Dog", "Blue Lacy")

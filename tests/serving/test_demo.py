@@ -20,6 +20,8 @@ from serving.demo.samples import Samples
 from tests.pictures import encoded
 from tests.serving.breed_peer import BREEDS, VERSION, BreedPeer, serving_breeds
 
+pytestmark = pytest.mark.slow
+
 _DOGBREED = Path(sys.executable).with_name("dogbreed")
 _PATIENCE_S = 60
 RED, GREEN = (250, 20, 10), (20, 250, 10)

@@ -42,6 +42,8 @@ from tests.serving.hostile_target import (
 )
 from tests.serving.model_server import Server, running
 
+pytestmark = pytest.mark.slow
+
 NUM_PICTURES = 1000
 MAX_GROWTH_BYTES = 600 * MIB
 MAX_LASTING_GROWTH_BYTES = 200 * MIB

@@ -20,6 +20,8 @@ from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from tests.serving.model_server import Server, running, write_half_plus
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT_S = 20
 CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 

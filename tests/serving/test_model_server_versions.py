@@ -24,6 +24,8 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tests.serving.certificates import Authority
 from tests.serving.model_server import Server, free_port, running, start, write_half_plus
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT_S = 20
 
 

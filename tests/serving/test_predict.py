@@ -21,6 +21,8 @@ from PIL import Image
 from tests.pictures import encoded
 from tests.serving.breed_peer import BREEDS, VERSION, BreedPeer, serving_breeds
 
+pytestmark = pytest.mark.slow
+
 _DOGBREED = Path(sys.executable).with_name("dogbreed")
 _PATIENCE_S = 60
 COLOURS = ((250, 20, 10), (20, 250, 10), (10, 20, 250))

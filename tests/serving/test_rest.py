@@ -53,6 +53,8 @@ from serving.model_server.rest.json_requests import fill_examples
 from serving.model_server.rest.server import RestServer
 from serving.model_server.tensors import to_array, to_proto
 
+pytestmark = pytest.mark.slow
+
 _MAX_BODY = 1_000_000
 
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import grpc
+import pytest
 import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, ModelVersionStatus
@@ -17,6 +18,8 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from tests.serving.model_server import Server, running, start, write_half_plus
+
+pytestmark = pytest.mark.slow
 
 TIMEOUT_S = 60
 CLIENTS = 8

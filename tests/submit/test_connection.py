@@ -11,6 +11,8 @@ from tests.serving.certificates import Authority
 from tests.submit.conftest import Dogbreed
 from tests.submit.stand_in import Behaviour, StandIn
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("behaviour", "said"),

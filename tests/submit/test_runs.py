@@ -13,6 +13,8 @@ import pytest
 from tests.submit.conftest import DOGBREED, Dogbreed, environment
 from tests.submit.stand_in import StandIn
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run_id(kubeflow: StandIn, dogbreed: Dogbreed, package: Path) -> str:

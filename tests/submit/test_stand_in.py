@@ -18,9 +18,12 @@ _RECORDINGS = Path(
     or Path(__file__).parents[2].parent / "shared/data/kfp-2.17.0"
 )
 
-pytestmark = pytest.mark.skipif(
-    not _RECORDINGS.is_dir(), reason=f"no recordings of Kubeflow Pipelines in {_RECORDINGS}"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not _RECORDINGS.is_dir(), reason=f"no recordings of Kubeflow Pipelines in {_RECORDINGS}"
+    ),
+]
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ import pytest
 from tests.submit.conftest import DOGBREED, Dogbreed, environment, write_package
 from tests.submit.stand_in import StandIn
 
+pytestmark = pytest.mark.slow
+
 _DATA = "--param=data=/data"
 _SPEC = "pipelineInfo: {name: a}\nroot: {}\ndeploymentSpec: {}\n"
 

@@ -129,6 +129,7 @@ def test_mutated_pictures_are_decoded_or_refused_and_nothing_else_happens(
     assert outcomes == {"decoded", "refused"}
 
 
+@pytest.mark.slow
 def test_only_the_first_frame_of_an_animation_is_decoded(
     decode: tf.types.experimental.GenericFunction,
 ) -> None:

@@ -15,6 +15,8 @@ from tests.trainer.drawn import SHAPE, compile_network, fit, fit_with, logged_im
 from trainer.pictures.evolution import DrawEvolution, Frames
 from trainer.training.config import PicturesConfig
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("every_steps", "steps"), [(4, [0, 4, 8, 12]), (None, [0, 5, 10, 15])])
 def test_frames_appear_at_their_steps_in_files_and_in_the_train_run(

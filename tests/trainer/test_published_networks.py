@@ -24,6 +24,8 @@ from trainer.networks.registry import (
 from trainer.networks.statistics import PictureStatistics
 from trainer.preprocessing.image import ImageSpec
 
+pytestmark = pytest.mark.slow
+
 
 def _shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:
     return {layer.name: tuple(layer.output.shape[1:]) for layer in model.layers}

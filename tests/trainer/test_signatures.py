@@ -43,6 +43,8 @@ from trainer.training.config import TrainerConfig
 from trainer.training.history import Epoch
 from trainer.training.input import Split
 
+pytestmark = pytest.mark.slow
+
 BREEDS = ("Chow", "Dhole", "Pug, black", "Whippet")
 NETWORK = ResidualConfig(input_px=32, width=8, blocks=(1, 1))
 CLOSE = {"rtol": 0, "atol": 1e-5}

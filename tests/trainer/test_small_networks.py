@@ -25,6 +25,8 @@ from trainer.networks.statistics import PictureStatistics, picture_statistics
 from trainer.networks.transfer import TransferConfig
 from trainer.preprocessing.image import ImageSpec
 
+pytestmark = pytest.mark.slow
+
 _NUM_CLASSES = 5
 # Small, lopsided where the network lets it be, and without dropout, which would blur the gradient.
 _SMALL: tuple[AnyNetworkConfig, ...] = (

@@ -25,6 +25,8 @@ from trainer.training.history import HISTORY_FILE, read_history
 from trainer.training.input import Split, eval_batches
 from trainer.training.train import train
 
+pytestmark = pytest.mark.slow
+
 _NUM_CLASSES = 4
 _NUM_TRAIN = 72
 _SETTINGS: dict[str, Any] = {

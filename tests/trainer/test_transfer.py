@@ -20,6 +20,8 @@ from trainer.networks.transfer import (
     set_backbone_trainable,
 )
 
+pytestmark = pytest.mark.slow
+
 _PX = 32
 _HEAD = ["logits/kernel", "logits/bias"]
 _PICTURES = np.random.default_rng(4).integers(0, 256, (3, _PX, _PX, 3), dtype=np.uint8)

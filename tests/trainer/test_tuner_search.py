@@ -14,6 +14,8 @@ from trainer.tuning.config import SearchedSetting, TunerConfig
 from trainer.tuning.search import Search, build_space, resume_search
 from trainer.tuning.values import apply_hyperparameters, apply_values, encode_choice
 
+pytestmark = pytest.mark.slow
+
 _TRAINER = TrainerConfig(epochs=9, seed=0)
 _RATES = {"learning_rate": SearchedSetting(min=1e-4, max=1, log=True)}
 
