@@ -83,8 +83,8 @@ class PodConfig(Settings):
     """How often a failed step is tried again."""
     backoff_s: int = Field(default=30, ge=0)
     """Seconds before it is tried again."""
-    backoff_factor: float = Field(default=2.0, ge=1)
-    """By what the seconds are multiplied each time."""
+    backoff_factor: int = Field(default=2, ge=1)
+    """By what the seconds are multiplied each time; Argo takes whole numbers only."""
     time_limit_s: int | None = Field(default=None, ge=1)
     """Seconds after which the step is stopped; nothing means never."""
     labels: tuple[_Pair, ...] = ()

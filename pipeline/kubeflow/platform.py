@@ -27,12 +27,22 @@ def resources_of(pod: PodConfig) -> dict[str, Any]:
     return resources
 
 
+_LONGEST_STEP_S = 7 * 24 * 3600
+
+
 def retry_policy_of(pod: PodConfig) -> dict[str, Any]:
-    """Writes retries as message RetryPolicy."""
+    """Writes retries as message RetryPolicy.
+
+    Argo counts the longest duration from the start of the first try, and without one Kubeflow
+    writes 0 seconds: no step would ever be tried again. So it covers every try with its wait.
+    """
+    waits_s = sum(pod.backoff_s * pod.backoff_factor**attempt for attempt in range(pod.retries))
+    tries_s = (pod.retries + 1) * (pod.time_limit_s or _LONGEST_STEP_S)
     return {
         "maxRetryCount": pod.retries,
         "backoffDuration": f"{pod.backoff_s}s",
         "backoffFactor": pod.backoff_factor,
+        "backoffMaxDuration": f"{waits_s + tries_s}s",
     }
 
 

@@ -106,8 +106,13 @@ def test_settings_of_single_steps_reach_their_pods(compile_tiny: CompileTiny) ->
     assert executors["exec-trainer"]["container"]["image"] == "registry/dogbreed:1-gpu"
     assert executors["exec-transform"]["container"]["image"] == "registry/dogbreed:1"
     assert executors["exec-transform"]["container"]["resources"]["memoryLimit"] == 12 * 2**30 / 1e9
-    assert tasks["transform"]["retryPolicy"]["maxRetryCount"] == 5
-    assert tasks["transform"]["retryPolicy"]["backoffDuration"] == "7s"
+    # Argo counts from the first try's start: six tries of 90 s, with 7, 14, 28, 56, 112 s between.
+    assert tasks["transform"]["retryPolicy"] == {
+        "maxRetryCount": 5,
+        "backoffDuration": "7s",
+        "backoffFactor": 2,
+        "backoffMaxDuration": "757s",
+    }
     transform, trainer = package.kubernetes("exec-transform"), package.kubernetes("exec-trainer")
     assert transform["activeDeadlineSeconds"] == "90"
     assert transform["podMetadata"]["labels"]["team"] == "dogs"
