@@ -187,6 +187,7 @@ class _Interrupt(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_interrupted_training_goes_on_and_ends_as_if_it_had_not_been(
     tmp_path: Path, write_module: WriteModule
 ) -> None:
