@@ -94,7 +94,7 @@ def breed_axis(names: Iterable[str], **others: Any) -> dict[str, Any]:
     shortened = (f"{name[: _TICK_LETTERS - 1].rstrip()}…" for name in long_names)
     return {
         "type": "category", "showgrid": False, "tickfont": {"size": 11},
-        "tickangle": -60 if len(names) > _LEVEL_BREEDS else "auto",
+        "tickangle": -60 if len(names) > _LEVEL_BREEDS else None,
         "labelalias": dict(zip(escaped(long_names), escaped(shortened), strict=True)),
         **others,
     }  # fmt: skip
@@ -221,7 +221,7 @@ def draw_confusion(confusion: Confusion) -> Chart | None:
         layout=layout(
             breed_axis(confusion.breeds, title="named", ticks="", tickangle=-90, range=ends),
             breed_axis(
-                confusion.breeds, title="true breed", ticks="", tickangle="auto", range=ends[::-1]
+                confusion.breeds, title="true breed", ticks="", tickangle=None, range=ends[::-1]
             ),
             dragmode="zoom",
             margin={"l": 8, "r": 8, "t": 8, "b": 8},
