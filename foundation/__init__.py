@@ -1,1 +1,1 @@
-"""What every other package stands on: settings, errors, names, version folders."""
+"""Shared basics of all packages: settings, errors, names, version folders."""

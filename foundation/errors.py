@@ -1,4 +1,4 @@
-"""Errors that end a command with one clear line instead of a stack trace."""
+"""Errors that end a command with one line instead of a stack trace."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from pathlib import Path
 class DatasetError(Exception):
     """A source, an option or a destination that cannot be used.
 
-    The message is one sentence for the person at the terminal: what is wrong, where, and what to
-    do about it. It never needs a traceback to be understood.
+    The message is one sentence for the user: what is wrong, where, and what to do about it.
     """
 
 
 class UserError(Exception):
-    """Something the user can put right; the message says what, where and how."""
+    """An error that the user can correct; the message says what is wrong, where, and what to do."""
 
 
 class RunFailedError(UserError):
-    """A node did not end well.
+    """A node of the pipeline failed.
 
     Args:
         node_id: the node.
-        reason: why, in one line.
-        log_path: where the whole story is.
+        reason: one line.
+        log_path: file with the full log.
     """
 
     def __init__(self, node_id: str, reason: str, log_path: Path) -> None:
@@ -34,14 +33,14 @@ class RunFailedError(UserError):
 
 
 def root_cause(error: BaseException) -> str:
-    """Finds the first cause, and shortens what libraries made of it to a line or two."""
+    """Returns the root cause of an error in one line, with its type unless the error is ours."""
     cause: BaseException = error
     while deeper := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__):
         cause = deeper
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     if not lines:
         return type(cause).__name__
-    # Our own errors are whole sentences; of a foreign one the kind is half the information.
+    # Our own messages are complete sentences; a foreign one needs its type.
     package = type(cause).__module__.partition(".")[0]
     ours = package in ("components", "foundation", "pipeline", "trainer")
     return lines[0] if ours else f"{type(cause).__name__}: {lines[0]}"

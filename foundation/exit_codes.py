@@ -1,4 +1,4 @@
-"""Exit codes of the commands, and of the steps on a cluster."""
+"""Exit codes of the commands and of the steps on a cluster."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a process ended, for scripts, for Kubeflow and for a rehearsal."""
+    """How a process ended; read by scripts, Kubeflow and rehearsals."""
 
     meaning: str
-    """The same in words, as the README has it."""
+    """The same in words, as in the README."""
 
     DONE = 0, "done; after a run, the model was blessed and pushed"
     FAILED = 1, "something failed; one line says what, and where the log is"
@@ -21,7 +21,7 @@ class ExitCode(IntEnum):
     TERMINATED = 143, "stopped by SIGTERM, as when a pod is deleted"
 
     def __new__(cls, value: int, meaning: str) -> ExitCode:
-        """Makes a member that is a number and has a meaning."""
+        """Creates a member: an int with a `meaning`."""
         member = int.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning

@@ -1,8 +1,7 @@
-"""Fingerprints: short hashes that tell whether values, files or code are still the same.
+"""Fingerprints: short hashes that tell whether values, files or code have changed.
 
-The fingerprint of code covers every module of this project that an entry module runs. Imports are
-found by reading, not by importing, so that it takes no TensorFlow. Docstrings and comments do not
-count.
+A code fingerprint covers every module of this project that an entry module imports, found by
+parsing instead of importing, which needs no TensorFlow. Docstrings and comments do not count.
 """
 
 from __future__ import annotations
@@ -19,21 +18,21 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).parents[1]
-"""Folder of this project's packages."""
+"""Folder that contains this project's packages."""
 PACKAGES = ("foundation", "ingestion", "trainer", "serving", "components")
-"""Those of them whose code nodes run. `pipeline` only connects and starts nodes, and hands them
-settings as properties."""
-_DIGITS = 16  # hexadecimal; 64 bits tell apart whatever one project ever is
+"""Packages whose code nodes run. `pipeline` is not one: it only builds the DAG, and passes settings
+to nodes as properties."""
+_DIGITS = 16  # hexadecimal: 64 bits
 _MODULE_PATH = re.compile(rf"(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
 
 
 def digest(content: bytes, digits: int = _DIGITS) -> str:
-    """Returns the start of the SHA-256 of `content`, `digits` in hexadecimal."""
+    """Returns the first `digits` hexadecimal digits of the SHA-256 of `content`."""
     return hashlib.sha256(content).hexdigest()[:digits]
 
 
 def fingerprint(*parts: Any) -> str:
-    """Returns the fingerprint of values that JSON can write."""
+    """Returns the fingerprint of JSON-serialisable values."""
     return digest(json.dumps(parts).encode())
 
 
@@ -44,20 +43,20 @@ def code_fingerprint(
     files: Iterable[Path] = (),
     project: Path = PROJECT,
 ) -> str:
-    """Returns the fingerprint of code.
+    """Returns the fingerprint of the code that modules run.
 
-    What counts is all that the entries import, at the top or within a function, and every module
-    that a string names, as in `python -m MODULE` or in a path that TFX imports. Imports for the
-    type checker alone do not count.
+    Covers everything the entries import, at module level or within functions, and every module
+    named by a string, as in `python -m MODULE` or in a path that TFX imports. Imports below
+    `TYPE_CHECKING` do not count.
 
     Args:
         entries: dotted names of the modules that are run.
-        without: modules and packages that do not count, nor what only they import.
-        files: files that count too. Those in Python are read as modules are, by their imports too.
+        without: modules and packages to skip, together with what only they import.
+        files: further files; the imports of Python files are followed too.
         project: folder of the packages.
 
     Raises:
-        FileNotFoundError: an entry or a file is not there.
+        FileNotFoundError: an entry or a file does not exist.
     """
     files = tuple(files)
     modules = _closure(tuple(entries), without, files, project)
@@ -70,18 +69,18 @@ def code_fingerprint(
 
 @dataclass(frozen=True)
 class _Source:
-    """What a module's text says."""
+    """A parsed module."""
 
     code: str
-    """Digest of its code."""
+    """Digest of the code."""
     imports: tuple[str, ...]
-    """Dotted names that may be modules of ours."""
+    """Dotted names that may be modules of this project."""
 
 
 def _closure(
     entries: tuple[str, ...], without: Iterable[str], files: tuple[Path, ...], project: Path
 ) -> Iterator[tuple[str, _Source]]:
-    """Yields every module that counts, once, by its name; a file by its own."""
+    """Yields every module that counts, once, with its name; a file with its file name."""
     excluded = tuple(f"{name}." for name in without)
     waiting = [name for entry in entries for name in _with_packages(entry)]
     for path in files:
@@ -106,7 +105,7 @@ def _closure(
 
 
 def _locate(name: str, project: Path) -> tuple[Path | None, str]:
-    """Finds a module's file, and the package that its relative imports start from."""
+    """Returns a module's file and the package that its relative imports start from."""
     base = project.joinpath(*name.split("."))
     if (path := base / "__init__.py").is_file():
         return path, name
@@ -123,16 +122,10 @@ def _read(text: str, package: str) -> _Source:
 
 
 def _walk(node: ast.AST, package: str, code: list[str], imports: set[str]) -> None:
-    """Writes down a syntax tree without what is for readers and type checkers alone.
+    """Appends a syntax tree to `code` and its possible modules of ours to `imports`.
 
-    One walk does it all, because a run waits for it: `ast.walk` and `ast.dump` take four times as
-    long.
-
-    Args:
-        node: where the tree begins.
-        package: the one that relative imports start from.
-        code: is added to, an entry for each node and value.
-        imports: is added to: dotted names that may be modules of ours.
+    Skips docstrings and imports for type checkers. One walk does it all because a run waits for it:
+    `ast.walk` and `ast.dump` take four times as long.
     """
     code.append(type(node).__name__)
     if isinstance(node, ast.Import | ast.ImportFrom):
@@ -155,7 +148,7 @@ def _walk(node: ast.AST, package: str, code: list[str], imports: set[str]) -> No
 
 
 def _is_for_readers(statement: ast.AST) -> bool:
-    """Says whether nothing is run: a docstring, also an attribute's, or imports for types alone."""
+    """Returns whether a statement is a string (a docstring) or an `if TYPE_CHECKING` block."""
     if isinstance(statement, ast.Expr):
         value = statement.value
         return isinstance(value, ast.Constant) and isinstance(value.value, str)
@@ -165,7 +158,7 @@ def _is_for_readers(statement: ast.AST) -> bool:
 
 
 def _imported(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[str]:
-    """Yields what may be modules of ours; whether they are there is looked at later."""
+    """Yields names that may be modules of ours; `_closure` checks that they exist."""
     if isinstance(node, ast.Import):
         for alias in node.names:
             yield from _with_packages(alias.name)
@@ -177,14 +170,14 @@ def _imported(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[str]:
 
 
 def _named_by(value: object) -> Iterator[str]:
-    """Yields the modules that a string may name, which TFX or `python -m` is given."""
+    """Yields the modules that a string names for TFX or `python -m`."""
     if isinstance(value, str) and _MODULE_PATH.fullmatch(value):
         yield from _with_packages(value)
         yield f"{value}.__main__"
 
 
 def _with_packages(name: str) -> Iterator[str]:
-    """Yields a module of ours and the packages around it, all of which are run."""
+    """Yields a module of ours and its parent packages, which importing it runs too."""
     if _is_ours(name):
         parts = name.split(".")
         yield from (".".join(parts[: end + 1]) for end in range(len(parts)))

@@ -1,4 +1,4 @@
-"""Public names of a package that are imported when they are first asked for (PEP 562)."""
+"""Lazy imports of a package's public names (PEP 562)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from typing import Any
 
 
 def lazily(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """Returns the `__getattr__` of a package that offers names of its modules.
+    """Returns a package's `__getattr__`, which imports its public names on first use.
 
-    Importing the package, or one module of it, thereby costs nothing of what the others import:
-    TensorFlow alone takes seconds. Type checkers read the same names from imports below
-    `TYPE_CHECKING`.
+    This keeps importing the package, or one module of it, fast: TensorFlow alone takes seconds.
+    Type checkers read the same names from imports below `TYPE_CHECKING`.
 
     Args:
         package: the package's full name.
-        modules: the module that defines a name, by that name; relative to the package, such as
+        modules: by public name, the module that defines it, relative to the package, as in
             `.options`.
     """
 

@@ -1,4 +1,4 @@
-"""One run at a time below a root: two would write the same metadata."""
+"""A lock that allows one run at a time per root, because two would write the same metadata."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 from foundation.errors import UserError
 
 _FILE = ".lock"
-_GLANCE_S = 0.05  # for longer than `held_since` looks
+_GLANCE_S = 0.05  # longer than `held_since` holds the lock
 
 
 @contextmanager
 def only_run_below(root: Path, *, option: str = "--set root=FOLDER") -> Iterator[None]:
-    """Holds a lock on `root`, which is made where it is missing.
+    """Holds an exclusive lock on `root`, which is created if missing.
 
     Args:
         root: folder of everything a run keeps.
-        option: what to type for another folder.
+        option: command line option for another folder, for messages.
 
     Raises:
-        UserError: another run holds it, or `root` cannot be written.
+        UserError: another run holds the lock, or `root` cannot be written.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -42,20 +42,16 @@ def only_run_below(root: Path, *, option: str = "--set root=FOLDER") -> Iterator
                 f"Another run is at work in {root}. Wait for it, or name another folder with "
                 f"{option}."
             ) from None
-        os.utime(lock)  # since when it is held
+        os.utime(lock)  # read by `held_since`
         yield
     finally:
         os.close(lock)
 
 
 def held_since(root: Path) -> float | None:
-    """Says since when a run is at work in `root`, without getting in its way.
+    """Returns since when a run has held the lock of `root`, in seconds since 1970.
 
-    Args:
-        root: folder of everything a run keeps.
-
-    Returns:
-        Seconds since 1970; None where no run is at work, or where that cannot be seen.
+    Returns None where no run is active, or where that cannot be determined.
     """
     try:
         lock = os.open(root / _FILE, os.O_RDONLY)
@@ -65,7 +61,7 @@ def held_since(root: Path) -> float | None:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return os.fstat(lock).st_mtime
-    except OSError:  # a file system that knows no locks
+    except OSError:  # a file system without locks
         return None
     finally:
         os.close(lock)
@@ -73,7 +69,7 @@ def held_since(root: Path) -> float | None:
 
 
 def _lock(lock: int) -> None:
-    """Takes the lock, twice if need be: who only looks may hold it for an instant."""
+    """Takes the lock, with one retry: `held_since` may hold it for an instant."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

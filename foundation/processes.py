@@ -1,4 +1,4 @@
-"""Child processes that do not outlive the process that started them."""
+"""Child processes that end with their parent."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import os
 import signal
 
 _PR_SET_PDEATHSIG = 1  # Linux: the signal that a process gets when its parent ends
-_LIBC = ctypes.CDLL(None)  # loaded here: between fork and exec is no time to load libraries
+_LIBC = ctypes.CDLL(None)  # loaded here, because nothing should be loaded between fork and exec
 
 
 def end_with_parent(parent_pid: int) -> None:
-    """Has the kernel kill this process when its parent ends, in whatever way that happens.
+    """Makes the kernel kill this process when its parent ends, for whatever reason.
 
-    Call it in the child, first of all; as `preexec_fn` of `subprocess.Popen` for a program that
-    knows nothing of it. The kernel takes the thread that started the child for its parent: that
-    thread has to last as long as the child is needed.
+    Call it first in the child, or as `preexec_fn` of `subprocess.Popen`. The kernel treats the
+    thread that started the child as its parent: it has to live as long as the child is needed.
 
     Args:
-        parent_pid: the parent's process number. A parent that has ended before this call is not
-            noticed otherwise.
+        parent_pid: the parent's process ID, to notice a parent that ended before this call.
     """
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:

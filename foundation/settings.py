@@ -1,4 +1,4 @@
-"""Settings by dotted key, such as `optimizer.weight_decay`."""
+"""Settings groups, and access to settings by dotted key such as `optimizer.weight_decay`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 def mistakes_in_words(error: ValidationError, root: type[BaseModel]) -> Iterator[str]:
-    """Yields one line for each mistake, which begins with the dotted key.
+    """Yields one line per validation error, which begins with the dotted key.
 
     Args:
-        error: what pydantic found.
-        root: the settings group that it was validating.
+        error: the error that pydantic raised.
+        root: the settings group that was validated.
     """
     for problem in error.errors():
         path, group = _walk(root, problem["loc"])
@@ -24,7 +24,7 @@ def mistakes_in_words(error: ValidationError, root: type[BaseModel]) -> Iterator
             close = difflib.get_close_matches(name, group.model_fields, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             yield f"{path}: unknown key.{hint} Valid keys: {', '.join(group.model_fields)}."
-        elif not path:  # the root's own checks name their keys themselves
+        elif not path:  # checks of the root name their keys themselves
             yield from message.splitlines()
         elif (  # a whole group would bury the message
             isinstance(problem["input"], dict | list | tuple) or repr(problem["input"]) in message
@@ -37,11 +37,7 @@ def mistakes_in_words(error: ValidationError, root: type[BaseModel]) -> Iterator
 def _walk(
     root: type[BaseModel], location: tuple[int | str, ...]
 ) -> tuple[str, type[BaseModel] | None]:
-    """Follows an error's place through the settings groups.
-
-    Returns:
-        The dotted key as a user writes it, and the group that its last part belongs to.
-    """
+    """Returns an error's location as a dotted key, and the group of the key's last part."""
     group: type[BaseModel] | None = root
     candidates: list[type[BaseModel]] = [root]
     in_mapping = False
@@ -52,7 +48,7 @@ def _walk(
             candidates = tagged
             continue
         parts.append(str(part))
-        if in_mapping:  # a key of the user's own, in front of a group
+        if in_mapping:  # a key that the user chose, above a group
             in_mapping = False
             continue
         group = candidates[0] if len(candidates) == 1 else None
@@ -67,7 +63,7 @@ def _tag(group: type[BaseModel]) -> Any:
 
 
 def _groups(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Yields every settings group in a type, looking through unions and Annotated."""
+    """Yields every settings group in a type annotation, also within unions and Annotated."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
@@ -81,17 +77,17 @@ class Settings(BaseModel):
 
 
 def name_alone(value: Any) -> Any:
-    """Lets `network: dog_cnn` stand for `network: {name: dog_cnn}`."""
+    """Returns `{name: VALUE}` for a string, so that `network: dog_cnn` is enough."""
     return {"name": value} if isinstance(value, str) else value
 
 
 def set_at(settings: dict[str, Any], parts: Sequence[str], value: Any) -> None:
-    """Sets one setting in place, making the groups above it where there are none.
+    """Sets one setting in place and creates missing groups.
 
     Args:
         settings: nested mappings, as in a configuration file. Groups on the way are copied first,
-            so that whoever else holds them sees no change.
-        parts: the key, split at its dots.
+            because others may hold them.
+        parts: the dotted key, split.
         value: the new value.
     """
     group = settings
@@ -105,7 +101,7 @@ def set_at(settings: dict[str, Any], parts: Sequence[str], value: Any) -> None:
 
 
 def value_at(config: BaseModel, key: str) -> Any:
-    """Returns one setting of a configuration."""
+    """Returns one setting by its dotted key."""
     value: Any = config
     for part in key.split("."):
         value = value[part] if isinstance(value, Mapping) else getattr(value, part)

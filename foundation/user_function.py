@@ -1,4 +1,4 @@
-"""Functions of the user's own, named as `my_package.my_module:my_function`."""
+"""User-defined functions, named as `my_package.my_module:my_function`."""
 
 from __future__ import annotations
 
@@ -25,14 +25,11 @@ def _module_and_function(name: str) -> str:
 
 
 FunctionName = Annotated[str, AfterValidator(_module_and_function)]
-"""A function's module and name. Neither needs to be there before it is used."""
+"""Module and name of a function; whether it exists is checked on use."""
 
 
 def load_function(name: FunctionName) -> Callable[..., Any]:
-    """Imports a function; the current folder is searched last.
-
-    Args:
-        name: its module and name.
+    """Imports a function by its module and name; the current folder is searched last.
 
     Raises:
         UserError: there is no such module or function, or the module cannot be imported.
@@ -41,7 +38,7 @@ def load_function(name: FunctionName) -> Callable[..., Any]:
     _find_package(name)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # the user's code runs here: anything may come of it
+    except Exception as error:  # the user's code can raise anything
         raise UserError(
             f"{name}: {module_name} cannot be imported: {type(error).__name__}: {error}"
         ) from error
@@ -52,13 +49,10 @@ def load_function(name: FunctionName) -> Callable[..., Any]:
 
 
 def source_files(name: FunctionName) -> tuple[Path, ...]:
-    """Lists the files whose change may change what a function does; nothing is imported.
-
-    Args:
-        name: the function's module and name.
+    """Returns the files whose change may change a function; nothing is imported.
 
     Returns:
-        The module's file, or where it is in a package, every Python file of the package, in order.
+        The module's file or, of a module in a package, every Python file of the package, sorted.
 
     Raises:
         UserError: there is no such module.
@@ -71,7 +65,7 @@ def source_files(name: FunctionName) -> tuple[Path, ...]:
 
 
 def _find_package(name: FunctionName) -> ModuleSpec:
-    """Finds the outermost package, or the module where it is in none."""
+    """Returns the spec of the outermost package, or of the module where it is in none."""
     current = str(Path.cwd())
     if current not in sys.path:  # as for `python -m`; a console script has its own folder instead
         sys.path.append(current)

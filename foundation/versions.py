@@ -1,6 +1,6 @@
-"""The folder that a model server watches: one numbered folder per version.
+"""Versions of the served model: one numbered folder each, below the model server's base path.
 
-TensorFlow Serving takes the highest number below its base path, as soon as that folder appears.
+TensorFlow Serving loads the highest number as soon as that folder appears.
 """
 
 from __future__ import annotations
@@ -14,37 +14,36 @@ from pathlib import Path
 from typing import Any
 
 ROLLBACK_FILE = Path("assets.extra") / "rollback.json"
-"""Where it is, below the version's folder."""
+"""Path of the note on a rollback, below the version's folder."""
 
 
 @dataclass(frozen=True)
 class Rollback:
-    """What a rollback notes in the version that it makes."""
+    """The note that a rollback writes into the version that it creates."""
 
     copy_of: int
-    """The version that was copied."""
+    """Version that was copied."""
     replaced: int
-    """The version that was served before."""
+    """Version that was served before."""
     replaced_recipe: str | None
-    """That one's recipe; None where it is not known."""
+    """Recipe of the replaced version; None if unknown."""
     bounds: Mapping[str, Any] | None
-    """The bounds that the replaced version had kept, as `Config` names them; None where they are
-    not known."""
+    """Bounds that the replaced version had passed, named as in `Config`; None if unknown."""
     rolled_back_at: str
     """UTC, ISO 8601, seconds."""
     reason: str | None
-    """Why, as the user put it."""
+    """The user's reason."""
 
 
 def write_rollback(version_path: Path, rollback: Rollback) -> None:
-    """Leaves the note in a version's folder."""
+    """Writes the note into a version's folder."""
     path = version_path / ROLLBACK_FILE
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(asdict(rollback), indent=2), encoding="utf-8")
 
 
 def read_rollback(version_path: Path) -> Rollback | None:
-    """Reads the note; None where the version is no copy, or its note cannot be understood."""
+    """Reads the note; None where the version is no copy, or the note is malformed."""
     try:
         return Rollback(**json.loads((version_path / ROLLBACK_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -54,24 +53,24 @@ def read_rollback(version_path: Path) -> Rollback | None:
 _SAVED_MODEL = "saved_model.pb"
 
 EXTRA_DIR = Path("assets.extra")
-"""Folder of a version whose files no model server minds, but for the warm-up requests."""
+"""Folder of a version that model servers ignore, except for the warm-up requests."""
 ABOUT_FILE = EXTRA_DIR / "dogbreed.json"
-"""What a model says of itself."""
+"""The description of the model as JSON."""
 MODEL_CARD_FILE = EXTRA_DIR / "model_card.md"
-"""The same in words, for people."""
+"""The same as a model card."""
 BREEDS_FILE = EXTRA_DIR / "breeds.txt"
 """Breeds in label order, one a line."""
 STATISTICS_DIR = EXTRA_DIR / "statistics"
-"""What TensorFlow Data Validation counted in the splits that the model was trained on and measured
-on, as StatisticsGen lays it out; the Pusher adds it."""
+"""TensorFlow Data Validation's statistics of the train and eval splits, laid out as by
+StatisticsGen; added by the Pusher."""
 SAMPLES_DIR = EXTRA_DIR / "samples"
-"""A picture of each breed, `LABEL.jpg`; none of a breed that has no picture to train on."""
+"""One train image per class, `LABEL.jpg`; classes without train images have none."""
 WARMUP_FILE = EXTRA_DIR / "tf_serving_warmup_requests"
 """Requests that a model server runs before it serves the version."""
 
 
 def list_versions(base_path: Path) -> list[int]:
-    """Lists the versions below `base_path` that hold a model, oldest first."""
+    """Returns the versions below `base_path` that hold a model, oldest first."""
     if not base_path.is_dir():
         return []
     return sorted(
@@ -82,17 +81,13 @@ def list_versions(base_path: Path) -> list[int]:
 
 
 def newest_version(base_path: Path, *, not_from_recipe: str | None = None) -> int | None:
-    """Finds the newest version.
+    """Returns the newest version, or None.
 
     Args:
         base_path: the folder that the model server watches.
-        not_from_recipe: passes over versions that were trained from this recipe. A run that is
-            repeated is thereby compared with what it was compared with before, not with itself. A
-            copy that a rollback made counts as its original: what was pushed in between was given
-            up, and is passed over too.
-
-    Returns:
-        Its number, or None where there is none.
+        not_from_recipe: skips versions trained from this recipe, so that a repeated run is compared
+            with the same baseline as before and not with itself. The copy made by a rollback counts
+            as its original, and the versions pushed in between are skipped as well.
     """
     versions = list_versions(base_path)
     while versions:
@@ -106,16 +101,12 @@ def newest_version(base_path: Path, *, not_from_recipe: str | None = None) -> in
 
 
 def next_version(base_path: Path) -> int:
-    """Chooses a number for a new version.
-
-    Returns:
-        Seconds since 1970, or more where a version of this second is there already.
-    """
+    """Returns the number for a new version: seconds since 1970, or more if that is taken."""
     return max([int(time.time()), *(version + 1 for version in list_versions(base_path)[-1:])])
 
 
 def read_about(version_path: Path) -> dict[str, Any]:
-    """Reads what a version says of itself: `recipe`, `breeds` and more; empty for a foreign one."""
+    """Reads a version's description: `recipe`, `breeds` and more; empty for a foreign model."""
     try:
         about = json.loads((version_path / ABOUT_FILE).read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):

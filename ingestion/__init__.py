@@ -1,8 +1,8 @@
-"""From labelled pictures of any common layout to TFRecord shards, without importing TensorFlow.
+"""Converts labelled images of any common layout to TFRecord shards, without TensorFlow.
 
-`convert` is the one entry point; `load_dataset` reads back what it left. Nothing in this package
-imports TensorFlow, so that the command starts in a fraction of a second and every worker process
-stays small. The one exception is the optional reader of TensorFlow Datasets.
+`convert` is the entry point; `load_dataset` reads the result. Nothing here imports TensorFlow, so
+that the command starts fast and worker processes stay small; the one exception is the optional
+reader of TensorFlow Datasets.
 """
 
 from __future__ import annotations

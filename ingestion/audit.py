@@ -1,8 +1,8 @@
-"""Finds what is odd about the images of a source before anything is trained on them.
+"""Finds duplicate, mislabelled and flawed images before anything is trained on them.
 
-Equal images under several classes cannot all be right; copies and near-copies on both sides of the
-split make an evaluation too kind; blank, dark and tiny images teach nothing. All of it is found
-from a few bytes kept of each image while it is converted, so that no image is decoded twice.
+Equal images of several classes cannot all be labelled correctly, (near-)duplicates across splits
+inflate the metrics, and blank, dark and tiny images teach nothing. The audit works on a few bytes
+kept of each image during conversion, so that no image is decoded twice.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 _HASH_PX = 16
 HASH_BYTES = _HASH_PX * _HASH_PX // 8
-"""Bytes of an image's difference hash."""
-# Of 256. In 12,000 photographs of dogs, pairs of one scene differ in up to 31 bits, pairs of other
-# dogs in 33 or more.
+"""Size of an image's difference hash."""
+# Of 256. In 12,000 photographs of dogs, pairs of one scene differ in up to 31 bits, others in 33
+# or more.
 _NEAR_BITS = 24
 _BANDS = HASH_BYTES // 2  # of 16 bits each
-_NEIGHBOURS = 8  # in sorted order; of more near-copies in a row each is still close to the next
-_CANDIDATES = 64  # images of a class among which one is sought that may change sides
+_NEIGHBOURS = 8  # in sorted order; longer rows of near-copies are still linked pair by pair
+_CANDIDATES = 64  # images per class considered for a move to another split
 _IS_POSITIVE = [0] + [255] * 255
 
 _TINY_PX = 32
@@ -35,18 +35,18 @@ _DARK, _FLAT = 24, 12  # brightest grey value of a dark image, range of values i
 
 
 class Flaw(IntFlag):
-    """What is wrong with an image by itself."""
+    """What is wrong with a single image."""
 
     TINY = 1
-    """Its shorter side has less than 32 pixels."""
+    """The shorter side has less than 32 pixels."""
     DARK = 2
-    """No part of it is brighter than a tenth of white."""
+    """No part is brighter than a tenth of white."""
     BLANK = 4
-    """It has one colour all over."""
+    """A single colour all over."""
 
 
 Finding = Literal["contradictory", "copy", "near-copy", "tiny", "dark", "blank"]
-"""What can be found of an image."""
+"""A kind of problem, as named in audit.csv."""
 
 _FLAWS: dict[Flaw, tuple[Finding, str]] = {
     Flaw.TINY: ("tiny", f"its shorter side has less than {_TINY_PX} pixels"),
@@ -56,20 +56,20 @@ _FLAWS: dict[Flaw, tuple[Finding, str]] = {
 
 
 class Look(NamedTuple):
-    """How an image looks, in a few bytes."""
+    """Hash and flaws of an image."""
 
     difference_hash: bytes
-    """Whether each of 16 x 16 cells is brighter than its right neighbour, a bit each. It hardly
-    changes when an image is scaled or compressed again."""
+    """One bit for each of 16 x 16 cells: whether it is brighter than its right neighbour. Scaling
+    and recompression hardly change it."""
     flaws: int
     """A sum of `Flaw`s."""
 
 
 def look_of(image: Image.Image, shorter_side_px: int) -> Look:
-    """Takes the difference hash of an image and finds its flaws.
+    """Computes the difference hash of a decoded image of any mode and size, and finds its flaws.
 
     Args:
-        image: decoded, of any mode and size.
+        image: decoded.
         shorter_side_px: of the file; the image may have been scaled down since.
     """
     grey = image.convert("L").resize((_HASH_PX + 1, _HASH_PX), Image.Resampling.BOX)
@@ -87,7 +87,7 @@ def look_of(image: Image.Image, shorter_side_px: int) -> Look:
 
 
 class Seen(NamedTuple):
-    """What is known of one converted image."""
+    """What the audit needs to know of a converted image."""
 
     key: bytes
     """16 bytes, equal for images that are equal byte for byte."""
@@ -100,7 +100,7 @@ class Seen(NamedTuple):
 
 @dataclass
 class SplitTotals:
-    """What one split will hold."""
+    """Number and size of the examples of one split."""
 
     examples: Counter[int] = field(default_factory=Counter)
     """Number of examples by label."""
@@ -115,31 +115,25 @@ class SplitTotals:
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found over all images, by their keys; most keys are in none of these."""
+    """Findings over all images, by key; most keys are in none of these."""
 
     totals: tuple[SplitTotals, ...]
-    """What each split will hold, after this audit."""
+    """Totals of each split after this audit."""
     copies: dict[bytes, int]
-    """Of images that stand there more than once: how often."""
+    """Number of files, of images that occur more than once."""
     contradictory: dict[bytes, tuple[int, ...]]
-    """Of images that stand there under several classes: their labels."""
+    """Labels, of images that occur under several classes."""
     rejected: frozenset[bytes]
-    """Images that take no part."""
+    """Images that are left out."""
     near: dict[bytes, int]
-    """Of images that look alike though their bytes differ: the number of their group, from 1."""
+    """Group number from 1, of images that look alike though their bytes differ."""
     split_of: dict[bytes, int]
-    """Of copies and near-copies: the one split that all of a group go to."""
+    """Split of each copy and near-copy: all of a group go to the same."""
 
     def findings(
         self, key: bytes, look: Look, labels: Sequence[str]
     ) -> Iterator[tuple[Finding, str]]:
-        """Yields what was found of one image, each with a sentence.
-
-        Args:
-            key: the image's.
-            look: how it looks.
-            labels: readable names of the classes.
-        """
+        """Yields the findings of one image, each with a sentence; `labels` are class names."""
         if key in self.contradictory:
             names = [labels[label] for label in self.contradictory[key]]
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
@@ -160,16 +154,14 @@ class Audit:
 def audit(
     images: Iterable[Seen], num_splits: int, *, keep_contradictory: bool, fill_up: bool
 ) -> Audit:
-    """Compares all images with each other.
-
-    Takes about 70 bytes of memory an image.
+    """Compares all images with each other, in about 70 bytes of memory per image.
 
     Args:
-        images: every converted image, in any order that is always the same.
+        images: every converted image, always in the same order.
         num_splits: number of splits.
-        keep_contradictory: whether images of several classes take part all the same.
-        fill_up: whether a split that lacks a class gets an image of it from another split: of ten
-            images, chance leaves one class in ten without any for evaluation.
+        keep_contradictory: whether images of several classes are kept.
+        fill_up: whether a split that lacks a class gets an image of it from another split: with ten
+            images per class, chance leaves one class in ten without any for evaluation.
     """
     by_key: defaultdict[bytes, Counter[int]] = defaultdict(Counter)
     records: list[tuple[bytes, int, int, int]] = []
@@ -208,7 +200,7 @@ def audit(
 def _fill_up(
     totals: tuple[SplitTotals, ...], label: int, candidates: list[tuple[bytes, int, int]]
 ) -> dict[bytes, int]:
-    """Moves one image of a class to each split that has none; returns where they go, by key."""
+    """Moves one image of a class to each split that has none; returns new splits by key."""
     moved: dict[bytes, int] = {}
     for number, total in enumerate(totals):
         for key, split, num_bytes in candidates:
@@ -223,7 +215,7 @@ def _fill_up(
 
 
 def _groups(hashes: dict[bytes, bytes]) -> dict[bytes, int]:
-    """Numbers the groups of keys whose hashes differ in a few bits, also by way of others."""
+    """Numbers the connected groups of keys whose hashes differ in a few bits."""
     if len(hashes) < 2:
         return {}
     import numpy as np
@@ -246,10 +238,10 @@ def _groups(hashes: dict[bytes, bytes]) -> dict[bytes, int]:
 
 
 def _near_pairs(table: NDArray[np.uint8]) -> Iterator[tuple[int, int]]:
-    """Yields pairs of rows that differ in at most `_NEAR_BITS` bits, most of them more than once.
+    """Yields pairs of rows that differ in at most `_NEAR_BITS` bits, most of them repeatedly.
 
-    Rows that differ in fewer bits than there are bands agree in one band at least: sorted by it
-    they stand side by side. Of those that differ in a few more, most do.
+    Rows that differ in fewer bits than there are bands have an equal band, so that sorting by it
+    makes them neighbours. Of rows that differ in a few more bits, most do as well.
 
     Args:
         table: `(n, HASH_BYTES)` difference hashes.

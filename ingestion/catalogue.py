@@ -1,4 +1,4 @@
-"""Which classes and pictures of a source take part, and what they are called in the records."""
+"""Selects the classes and images of a source that take part, and names the classes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _NUM_SHOWN = 5
 
 
 class Rejects:
-    """Collects rejected files. Their number is bounded by the share that is allowed.
+    """Collects rejected files, up to an allowed share.
 
     Args:
-        num_pictures: Pictures in the whole conversion.
-        max_share: Largest share of them that may be rejected, in [0, 1].
+        num_pictures: number of images in the whole conversion.
+        max_share: largest share that may be rejected, in [0, 1].
     """
 
     def __init__(self, num_pictures: int, max_share: float) -> None:
@@ -32,14 +32,14 @@ class Rejects:
         """File name and reason, in the order of the source."""
 
     def add(self, file_name: str, reason: str) -> None:
-        """Notes a rejected file.
+        """Adds a rejected file.
 
         Args:
-            file_name: As in the source; undecodable bytes are surrogate escapes.
-            reason: In plain words.
+            file_name: as in the source; undecodable bytes are surrogate escapes.
+            reason: in plain words.
 
         Raises:
-            DatasetError: If these are now more than the share that is allowed.
+            DatasetError: more than the allowed share is rejected.
         """
         self.reasons.append((file_name, reason))
         num_rejected = len(self.reasons)
@@ -53,13 +53,13 @@ class Rejects:
             )
 
     def rows(self) -> Iterator[tuple[str, str]]:
-        """Yields file and reason, sorted, for a file in UTF-8."""
+        """Yields file and reason, sorted, printable in UTF-8."""
         for file_name, reason in sorted(self.reasons):
             yield shown(file_name), shown(reason)
 
 
 def shown(name: str) -> str:
-    r"""Returns a file name that UTF-8 can write: undecodable bytes become \xNN."""
+    r"""Returns a file name printable in UTF-8: undecodable bytes become \xNN."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -67,40 +67,37 @@ _WORDNET_ID = re.compile(r"^n\d{8}-")
 
 
 def readable_breed(class_name: str) -> str:
-    """Turns a folder's name into a breed's name.
+    """Returns the readable name of a class.
 
-    Args:
-        class_name: As the source writes it, such as "n02085620-Chihuahua" or "shiba_inu".
-
-    Returns:
-        "Chihuahua", "shiba inu": without WordNet's id, underscores as spaces, on one line.
+    For "n02085620-Chihuahua" that is "Chihuahua", for "shiba_inu" it is "shiba inu": without
+    WordNet's ID, with spaces for underscores, on one line.
     """
     name = _WORDNET_ID.sub("", printable(class_name)).replace("_", " ")
     return " ".join(unicodedata.normalize("NFC", name).split()) or printable(class_name)
 
 
 def printable(name: str) -> str:
-    """Returns a name that UTF-8 can write: undecodable bytes become U+FFFD."""
+    """Returns a name printable in UTF-8: undecodable bytes become U+FFFD."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The classes that take part, and the draw of their pictures."""
+    """The selected classes, and the random draw of their images."""
 
     labels: tuple[str, ...]
-    """Readable names, sorted; the place in this tuple is the integer label."""
+    """Readable class names, sorted; the index is the integer label."""
     num_pictures: Counter[int]
-    """Pictures that take part, by label."""
+    """Number of selected images, by label."""
     left_out: dict[str, int]
-    """Pictures of the classes that are too small to be split, by readable name."""
+    """Number of images of the classes too small to split, by readable name."""
     _by_class_name: dict[str, int]
     _thresholds: dict[int, int] = field(default_factory=dict)
     _per_breed: int | None = None
     _seed: int = 0
 
     def label(self, class_name: str, file_name: str) -> int | None:
-        """Returns the label of a picture, or None for one that does not take part."""
+        """Returns the label of an image, or None if it does not take part."""
         label = self._by_class_name.get(class_name)
         if label is not None and self._per_breed is not None:
             draw = _draw(self._seed, class_name, file_name)
@@ -112,19 +109,16 @@ class Catalogue:
 def make_catalogue(
     names: Iterable[tuple[str, str]], options: ConvertOptions, source: str
 ) -> Catalogue:
-    """Counts the pictures of each class and applies `breeds` and `per_breed`.
+    """Counts the images of each class and applies `breeds` and `per_breed`.
 
     Args:
-        names: Class and file name of every picture.
-        options: What to take.
-        source: The source as the user named it, for messages.
-
-    Returns:
-        The catalogue.
+        names: class and file name of every image.
+        options: the selection.
+        source: name of the source, for messages.
 
     Raises:
-        DatasetError: If there are no pictures, fewer than two classes, an unknown breed, or a
-            class with too few pictures to be split that is not to be left out.
+        DatasetError: there are no images, fewer than two classes, an unknown class, or a class with
+            too few images to split that must not be left out.
     """
     counts: Counter[str] = Counter()
     draws: defaultdict[str, list[int]] = defaultdict(list)
@@ -166,7 +160,7 @@ def make_catalogue(
 
 
 def _texts(counts: Counter[str]) -> dict[str, str]:
-    """Returns the readable name of each class; two that would be the same keep their own names."""
+    """Returns the readable name of each class; names that would collide stay unchanged."""
     readable = {class_name: readable_breed(class_name) for class_name in counts}
     times = Counter(readable.values())
     return {
@@ -198,7 +192,7 @@ def _choose(text: dict[str, str], breeds: tuple[str, ...], source: str) -> list[
 def _too_small(
     counts: dict[str, int], text: dict[str, str], options: ConvertOptions
 ) -> dict[str, int]:
-    """Returns the number of pictures of each class that has too few to be split."""
+    """Returns the number of images of each class too small to split."""
     needed = _needed(options)
     few = {
         text[class_name]: count
@@ -233,7 +227,7 @@ def _draw(seed: int, class_name: str, file_name: str) -> int:
 
 
 def _keep_smallest(draws: list[int], draw: int, limit: int) -> None:
-    """Keeps the `limit` smallest draws in a heap whose first item is minus the largest of them."""
+    """Keeps the `limit` smallest draws in a heap whose first item is minus the largest."""
     if len(draws) < limit:
         heapq.heappush(draws, -draw)
     elif draw < -draws[0]:

@@ -1,9 +1,9 @@
-"""`dogbreed convert`: labelled pictures in, TFRecord shards out, once and before any training.
+"""Implements `dogbreed convert`: labelled images in, TFRecord shards out.
 
-Why this is not a Beam pipeline, though TFX brings Beam along: on one machine Beam's own runner
-costs more than the decoding of small pictures does, starts in seconds instead of tenths, and keeps
-the shuffle in memory. What is needed here is a pool of processes and an external sort. Sets too
-large for one machine's disk are the case for Beam; the shards written here are its input then.
+Not a Beam pipeline, although TFX depends on Beam: on one machine Beam's own runner costs more than
+decoding small images, takes seconds to start, and shuffles in memory. A process pool and an
+external sort are enough. Sets too large for one machine's disk need Beam, with these shards as
+input.
 
 Example:
     from ingestion import ConvertOptions, convert
@@ -63,31 +63,28 @@ def convert(
     options: ConvertOptions,
     progress: _ProgressCallback | None = None,
 ) -> Dataset:
-    """Converts a source of labelled pictures to a set of TFRecord shards.
+    """Converts a source of labelled images to TFRecord shards.
 
-    The same source and options give the same bytes, however many processes do the work. Memory
-    does not grow with the number of pictures.
+    The same source and options give the same bytes with any number of processes. Memory use does
+    not grow with the number of images.
 
     Args:
-        source: Path of a folder, .tar, .tar.gz or .zip; or "tfds:" and a name.
-        out: Folder to make: `train/`, `eval/` (or `fold-0/` and so on), labels.txt, dataset.json,
-            rejected.csv, audit.csv, schema.pbtxt. It appears whole at the end, or not at all.
-        options: What to take and how to write it.
-        progress: Called a few times a second at most in a small set, and once for every 32
-            pictures in a large one.
-
-    Returns:
-        What was written.
+        source: path of a folder, .tar, .tar.gz or .zip; or "tfds:" and a name.
+        out: folder to create: `train/`, `eval/` (or `fold-0/` and so on), labels.txt, dataset.json,
+            rejected.csv, audit.csv, schema.pbtxt. It appears complete or not at all.
+        options: what to select and how to write it.
+        progress: called a few times a second at most in a small set, and once for every 32 images
+            in a large one.
 
     Raises:
-        DatasetError: For anything the user can put right: a source that is missing or damaged,
-            too few pictures or too many that cannot be used, a full disk, a stop by SIGTERM.
-        KeyboardInterrupt: On Ctrl-C. As with every error, nothing is left behind.
+        DatasetError: an error that the user can correct: a missing or damaged source, too few
+            images, too many rejected ones, a full disk, a stop by SIGTERM.
+        KeyboardInterrupt: on Ctrl-C. As with every error, nothing is left behind.
     """
     _check_apart(source, out)
     with _terminated_like_interrupted(out), Staging(out, options.overwrite) as staging:
         try:
-            # A name of its own: no worker that outlives its killed parent by a moment writes here.
+            # A unique name: a worker that briefly outlives its killed parent must not write here.
             spill_folder = Path(mkdtemp(prefix="spill-", dir=staging.folder))
             job = Job(
                 spill_folder,
@@ -116,7 +113,7 @@ def _convert_into(
     progress: _ProgressCallback,
 ) -> Dataset:
     if _is_large(source):
-        pool.start()  # before the first report, which may start the thread of a display
+        pool.start()  # before the first report, which may start a display thread
     progress(Progress("Listing pictures", 0, None, 0))
     source_key = SourceKey(source, options)
     listing_file = folder / "listing"
@@ -181,7 +178,7 @@ def _convert_into(
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("file", "reason"))
         table.writerows(rejects.rows())
-    # Last, because a folder without it is no set.
+    # Last: it marks the folder as a complete set.
     (folder / DATASET_FILE).write_text(dataset.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return dataset
 
@@ -193,7 +190,7 @@ def _fill(
     options: ConvertOptions,
     progress: _ProgressCallback,
 ) -> Rejects:
-    """Converts every picture into the spill files."""
+    """Converts every image into the spill files."""
     total = catalogue.num_pictures.total()
     rejects = Rejects(total, options.max_rejected_share)
     done = 0
@@ -208,7 +205,7 @@ def _fill(
 def _tasks(
     reader: Reader, catalogue: Catalogue, options: ConvertOptions, rejects: Rejects
 ) -> Iterator[Task]:
-    """Turns the pictures that take part into tasks, counting positions for the split every-5th."""
+    """Yields a task per selected image, and counts positions for the split every-5th."""
     by_position = options.split == "every-5th"
     step = eval_step(options)
     positions: Counter[int] = Counter()
@@ -225,7 +222,7 @@ def _tasks(
 
 
 class _Findings:
-    """Writes `audit.csv`: one row for each finding of a picture."""
+    """Writes `audit.csv`: one row per finding."""
 
     def __init__(
         self, path: Path, found: Audit, labels: tuple[str, ...], splits: tuple[str, ...]
@@ -235,7 +232,7 @@ class _Findings:
         self._table.writerow(("file", "breed", "split", "finding", "detail"))
         self._found, self._labels, self._splits = found, labels, splits
         self.num_files: Counter[str] = Counter()
-        """Pictures by finding."""
+        """Number of images by finding."""
 
     def __enter__(self) -> _Findings:
         return self
@@ -244,7 +241,7 @@ class _Findings:
         self._file.close()
 
     def note(self, record: SpilledRecord) -> None:
-        """Writes what was found of a picture."""
+        """Writes the findings of an image."""
         split = self._splits[self._found.split_of.get(record.key, record.split)]
         if record.key in self._found.rejected:
             split = ""
@@ -273,12 +270,12 @@ def _is_large(source: str) -> bool:
 
 
 class _Terminated(BaseException):
-    """SIGTERM arrived. Not an Exception, so that nothing on the way takes it for its own."""
+    """Raised on SIGTERM. Not an Exception, so that no handler on the way catches it."""
 
 
 @contextmanager
 def _terminated_like_interrupted(out: Path) -> Iterator[None]:
-    """Makes SIGTERM clean up like Ctrl-C does, where signals can be handled at all."""
+    """Makes SIGTERM clean up like Ctrl-C, in the main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""`dataset.json`: what a converted set holds, for people and for the pipeline."""
+"""`dataset.json`, the description of a converted set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REJECTED_FILE = "rejected.csv"
 AUDIT_FILE = "audit.csv"
 SCHEMA_FILE = "schema.pbtxt"
 FORMAT_VERSION = 2
-"""Raised whenever the same input would give other records, so that old copies are not reused."""
+"""Increased when the same input gives other records, so that old sets are not reused."""
 
 
 class SplitInfo(BaseModel):
@@ -64,11 +64,7 @@ class Dataset(BaseModel):
     """Where the set was loaded from; not recorded."""
 
     def shards(self, split: str) -> list[Path]:
-        """Returns the shards of a split, in order.
-
-        Args:
-            split: One of `splits`.
-        """
+        """Returns the shard files of a split, in order."""
         num_shards = self.splits[split].num_shards
         return [
             self.path / split / f"data-{index:05}-of-{num_shards:05}.tfrecord"
@@ -77,17 +73,11 @@ class Dataset(BaseModel):
 
 
 def load_dataset(path: Path) -> Dataset:
-    """Reads what a conversion left.
-
-    Args:
-        path: Folder of the converted set.
-
-    Returns:
-        The description, with `path` set.
+    """Reads the description of a converted set and sets its `path`.
 
     Raises:
-        DatasetError: If the folder holds no converted set, a damaged one, or one of another
-            version.
+        DatasetError: the folder holds no converted set, a damaged or incomplete one, or one of
+            another version.
     """
     file = path / DATASET_FILE
     try:

@@ -1,4 +1,4 @@
-"""What a conversion can be told, and what it reports while it runs."""
+"""Options of a conversion, and its progress reports."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ LayoutName = Literal["auto", "folders", "prefix", "csv", "idx", "numbered"]
 SplitName = Literal["content-hash", "every-5th"]
 
 _FLAGS = {"max_rejected_share": "--max-rejected", "shorter_side_px": "--shorter-side"}
-"""Options whose flag is shorter than the field, which names its unit."""
+"""Flags that are shorter than the name of their field."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """One report of a running conversion."""
+    """A progress report of a running conversion."""
 
     stage: str
-    """What is being done, for display, such as "Converting pictures"."""
+    """Name for display, such as "Converting pictures"."""
     done: int
-    """Pictures dealt with in this stage so far."""
+    """Images done in this stage so far."""
     total: int | None
-    """Pictures in this stage, or None where that is not known in advance."""
+    """Images in this stage, or None if unknown."""
     rejected: int
-    """Pictures that could not be used so far."""
+    """Images rejected so far."""
 
 
 class ConvertOptions(BaseModel):
@@ -97,16 +97,10 @@ class ConvertOptions(BaseModel):
 
     @classmethod
     def checked(cls, **values: Any) -> ConvertOptions:
-        """Builds the options from what a user typed.
-
-        Args:
-            **values: Field names and their values, as for the constructor.
-
-        Returns:
-            The options.
+        """Builds the options from user input: field names and values.
 
         Raises:
-            DatasetError: One sentence that names every wrong option.
+            DatasetError: one sentence that names every wrong option.
         """
         try:
             return cls(**values)
@@ -123,8 +117,5 @@ class ConvertOptions(BaseModel):
             raise DatasetError("; ".join(problems)) from None
 
     def recorded(self) -> dict[str, Any]:
-        """Returns the options that decide the result, for dataset.json and fingerprints.
-
-        How many processes did the work, and whether something was replaced, change nothing in it.
-        """
+        """Returns the options that affect the result, for dataset.json and fingerprints."""
         return self.model_dump(mode="json", exclude={"workers", "overwrite"})

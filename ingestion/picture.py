@@ -1,4 +1,4 @@
-"""One picture file of any kind to one JPEG that every later step can decode."""
+"""Normalises an image file of any format to a JPEG that every later step can decode."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import NamedTuple, cast
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 MAX_MEGAPIXELS = 25
-"""Larger pictures are refused before they are decoded: 75 MB each once they are, and none needs to
-be larger to tell a breed."""
+"""Larger images are refused before decoding, which would take more than 75 MB each."""
 
 
 _SOI = b"\xff\xd8"
@@ -26,14 +25,10 @@ _END_OF_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7]")
 
 
 def is_plain_jpeg(data: bytes) -> bool:
-    """Walks the markers of a file from its start to its end.
+    """Checks that a file is one baseline or progressive JPEG of 8 bits.
 
-    Args:
-        data: The file.
-
-    Returns:
-        Whether it is one baseline or progressive picture of 8 bits, with nothing but well-formed
-        segments between its start and an end-of-image mark, and nothing after that.
+    Nothing but well-formed segments may lie between its start and its end-of-image marker, and
+    nothing after that.
     """
     if not data.startswith(_SOI):
         return False
@@ -66,13 +61,12 @@ def is_plain_jpeg(data: bytes) -> bool:
 
 
 MAX_PIXELS = 178_956_970
-"""Pillow's own limit against decompression bombs: half a gigabyte once decoded to RGB."""
+"""Pillow's own limit against decompression bombs: half a gigabyte decoded to RGB."""
 MAX_SIDE_PX = 65_500
 """The longest side that libjpeg encodes (JPEG_MAX_DIMENSION)."""
 _JPEG_QUALITY = 95
 _JPEG_START = b"\xff\xd8\xff"
-# By name, because Pillow also opens formats that start another program (EPS) or that any bytes
-# seem to fit (TGA).
+# Listed, because Pillow also opens formats that start a program (EPS) or match any bytes (TGA).
 _FORMATS = (
     *("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM"),
     *("AVIF", "JPEG2000", "MPO", "ICO"),
@@ -94,39 +88,37 @@ _REDUCING_GAP = 2  # decode to at least twice the size: no visible difference to
 
 
 class UnusablePictureError(Exception):
-    """A file that gives no picture; the message says why in plain words."""
+    """A file that cannot be used as an image; the message says why."""
 
 
 class Jpeg(NamedTuple):
-    """A picture as it goes into a record."""
+    """A normalised image."""
 
     data: bytes
     """The JPEG file."""
     width_px: int
     height_px: int
     decoded: Image.Image
-    """The same picture, decoded."""
+    """The same image, decoded."""
     original_size: tuple[int, int]
-    """Width and height of the picture in the file, in pixels."""
+    """Width and height in the source file, in pixels."""
 
 
 def normalise(data: bytes, shorter_side_px: int, grayscale: bool) -> Jpeg:
-    """Turns a picture file upright, into RGB or grey, and down to size.
+    """Rotates an image file upright, converts it to RGB or grey, and scales it down.
 
-    A JPEG that needs none of this is kept byte for byte. Pictures are never scaled up and keep
-    their proportions. Transparent parts become white; of an animation the first frame is taken.
+    A JPEG that needs none of this is kept byte for byte. Images are never scaled up and keep their
+    aspect ratio. Transparent parts become white; of an animation the first frame is taken.
+    Re-encoded images have quality 95 and full colour resolution.
 
     Args:
-        data: The file, of any format.
-        shorter_side_px: Size of the shorter side above which the picture is scaled down.
-        grayscale: Whether to give one grey channel in place of three colours.
-
-    Returns:
-        The picture. Encoded anew it has quality 95 and full colour resolution.
+        data: the file, of any format.
+        shorter_side_px: length of the shorter side above which the image is scaled down.
+        grayscale: whether to give one grey channel in place of three colours.
 
     Raises:
-        UnusablePictureError: If there is no picture to be had from the bytes.
-        MemoryError: If the picture does not fit into memory.
+        UnusablePictureError: the bytes cannot be decoded.
+        MemoryError: the image does not fit into memory.
     """
     if not data:
         raise UnusablePictureError("the file is empty")
@@ -140,7 +132,7 @@ def normalise(data: bytes, shorter_side_px: int, grayscale: bool) -> Jpeg:
         raise UnusablePictureError(
             f"more than {MAX_PIXELS / 1e6:.0f} megapixels, too large to decode safely"
         ) from error
-    # Pillow's parsers meet damaged bytes with whatever their code happens to raise: OSError,
+    # Pillow's parsers raise almost anything on damaged bytes: OSError,
     # SyntaxError, ValueError, struct.error, zlib.error, IndexError, KeyError and more.
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -184,7 +176,7 @@ def _normalise(data: bytes, shorter_side_px: int, mode: str) -> Jpeg:
 
 
 def _formats(data: bytes) -> tuple[str, ...]:
-    """Returns the formats to try, loading Pillow's other plugins only once they are needed."""
+    """Returns the formats to try; loads Pillow's other plugins only when needed."""
     return ("JPEG",) if data.startswith(_JPEG_START) else _loaded_formats()
 
 
@@ -195,7 +187,7 @@ def _loaded_formats() -> tuple[str, ...]:
 
 
 def _scaled_size(size: tuple[int, int], shorter_side_px: int) -> tuple[int, int]:
-    """Returns (width, height) with the shorter side at most `shorter_side_px`, in proportion."""
+    """Returns (width, height) in proportion, the shorter side at most `shorter_side_px`."""
     scale = shorter_side_px / min(size)
     if scale >= 1:
         return size
@@ -203,18 +195,18 @@ def _scaled_size(size: tuple[int, int], shorter_side_px: int) -> tuple[int, int]
 
 
 def _turn(picture: Image.Image) -> Image.Transpose | None:
-    """Returns how to turn a picture upright that the camera noted as rotated or mirrored."""
+    """Returns the transposition that undoes the orientation in the EXIF metadata."""
     if picture.format == "JPEG" and not {"exif", "xmp"} & picture.info.keys():
         return None  # the usual case, without the cost of parsing
     try:
         return _TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
-    # As in `normalise`: broken metadata raises anything, and is no reason to lose the picture.
+    # As in `normalise`: broken metadata raises anything, and must not reject the image.
     except Exception:
         return None
 
 
 def _to_mode(picture: Image.Image, mode: str) -> Image.Image:
-    """Converts to "RGB" or "L", composing what is transparent on white."""
+    """Converts to "RGB" or "L", with transparent parts on white."""
     if picture.mode.startswith("I") or picture.mode == "F":
         picture = _to_8_bits(picture)
     if picture.has_transparency_data:
@@ -224,7 +216,7 @@ def _to_mode(picture: Image.Image, mode: str) -> Image.Image:
 
 
 def _to_8_bits(picture: Image.Image) -> Image.Image:
-    """Scales grey of 16 or 32 bits; Pillow's own conversion would clip all above 255 to white."""
+    """Scales 16- or 32-bit grey to 8 bits; Pillow's conversion would clip above 255."""
     grey = picture.convert("F")
     low, high = cast(tuple[float, float], grey.getextrema())
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -239,7 +231,7 @@ def _to_8_bits(picture: Image.Image) -> Image.Image:
 
 
 def _what_it_is(data: bytes) -> str:
-    """Describes bytes that are no picture, for someone who wonders what is in the file."""
+    """Describes bytes that are no image, for the reason of a rejection."""
     head = data[:512].lstrip().lower()
     if head.startswith((b"<!doctype html", b"<html")):
         return "a web page, not a picture"

@@ -1,4 +1,4 @@
-"""`tf.train.Example` without TensorFlow: the same bytes, from messages of our own."""
+"""Reads and writes TFRecord files and `tf.train.Example`s without TensorFlow."""
 
 from __future__ import annotations
 
@@ -17,20 +17,17 @@ _CHECKSUM = struct.Struct("<I")
 
 
 def frame(record: bytes) -> bytes:
-    """Returns a record with its length and checksums, ready to be appended to a file."""
+    """Returns a record with its length and checksums, as it stands in a TFRecord file."""
     length = len(record).to_bytes(8, "little")
     return b"".join((length, _checksum(length), record, _checksum(record)))
 
 
 def read_records(file: Path) -> Iterator[bytes]:
-    """Yields the records of a file.
-
-    Args:
-        file: A TFRecord file that is not compressed.
+    """Yields the records of an uncompressed TFRecord file.
 
     Raises:
-        DatasetError: If the file is cut short or a checksum does not fit.
-        OSError: If the file cannot be read.
+        DatasetError: the file is truncated or a checksum does not match.
+        OSError: the file cannot be read.
     """
     with file.open("rb") as stream:
         while head := stream.read(_LENGTH.size):
@@ -44,7 +41,7 @@ def read_records(file: Path) -> Iterator[bytes]:
 
 
 def _checksum(data: bytes) -> bytes:
-    """Returns the CRC-32C, masked so that a checksum of data with checksums in it is no clash."""
+    """Returns the CRC-32C, masked as the TFRecord format wants it."""
     crc = google_crc32c.value(data)
     return _CHECKSUM.pack((((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF)
 
@@ -61,13 +58,10 @@ FeatureValue = bytes | int
 
 
 def encode_example(features: Mapping[str, FeatureValue]) -> bytes:
-    """Serializes one example.
+    """Serialises a `tf.train.Example`, deterministically.
 
     Args:
-        features: Value by key; each becomes a list of one bytes or int64 value.
-
-    Returns:
-        A `tf.train.Example`, the same bytes for the same features.
+        features: value by key; each becomes a list of one bytes or int64 value.
     """
     example = Example()
     entries = example.features.feature
@@ -81,16 +75,10 @@ def encode_example(features: Mapping[str, FeatureValue]) -> bytes:
 
 
 def decode_example(serialized: bytes) -> dict[str, FeatureValue]:
-    """Parses what `encode_example` wrote.
-
-    Args:
-        serialized: A `tf.train.Example` whose features have one bytes or int64 value each.
-
-    Returns:
-        Value by key.
+    """Parses a `tf.train.Example` whose features have one bytes or int64 value each.
 
     Raises:
-        google.protobuf.message.DecodeError: If the bytes are no example.
+        google.protobuf.message.DecodeError: the bytes are no example.
     """
     example = Example.FromString(serialized)
     return {

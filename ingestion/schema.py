@@ -1,7 +1,8 @@
-"""The schema of the records: what each feature must be, for every later step to hold them to.
+"""Writes the schema of the records, which every later step validates against.
 
-Written and not inferred from statistics, so that it says what is meant instead of what was seen.
-Message: https://github.com/tensorflow/metadata/blob/master/tensorflow_metadata/proto/v0/schema.proto
+Written instead of inferred from statistics, to state what is intended and not what was seen.
+Message:
+https://github.com/tensorflow/metadata/blob/master/tensorflow_metadata/proto/v0/schema.proto
 """
 
 from __future__ import annotations
@@ -14,17 +15,14 @@ from ingestion.picture import MAX_SIDE_PX
 
 
 def make_schema(labels: tuple[str, ...]) -> str:
-    """Describes the records of a set.
+    """Returns the `tensorflow_metadata` Schema of a set as text, for schema.pbtxt.
 
     Args:
-        labels: Readable names of the classes, in the order of their integer labels.
-
-    Returns:
-        A `tensorflow_metadata` Schema as text, the content of schema.pbtxt.
+        labels: readable class names, in the order of the integer labels.
     """
     schema = schema_pb2.Schema()
     encoded = _add(schema, example.IMAGE_KEY, schema_pb2.BYTES)
-    # Also keeps the statistics from counting whole pictures as if they were words.
+    # Also keeps the statistics from counting images as if they were words.
     encoded.image_domain.SetInParent()
     file_format = _add(schema, example.FORMAT_KEY, schema_pb2.BYTES)
     file_format.string_domain.value.append("jpeg")
@@ -41,7 +39,7 @@ def make_schema(labels: tuple[str, ...]) -> str:
 
 
 def _add(schema: schema_pb2.Schema, name: str, kind: int) -> schema_pb2.Feature:
-    """Adds a feature that every example has exactly once."""
+    """Adds a required feature of a single value."""
     feature = schema.feature.add(name=name, type=kind)
     feature.presence.min_fraction = 1
     feature.presence.min_count = 1

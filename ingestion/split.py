@@ -1,4 +1,4 @@
-"""Which pictures are kept for evaluation, and the order of all of them."""
+"""Assigns images to splits, and defines the order of the records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from foundation.errors import DatasetError
 
-if TYPE_CHECKING:  # workers import this module, and need not wait for pydantic
+if TYPE_CHECKING:  # spares the workers importing pydantic
     from ingestion.options import ConvertOptions
 
 TRAIN, EVAL = 0, 1
@@ -16,35 +16,35 @@ _ENOUGH_OF_SHARE = 0.9  # source system 1 asks for 18 % where every 5th picture 
 
 
 def split_names(options: ConvertOptions) -> tuple[str, ...]:
-    """Returns the names of the folders to write; a split's number is its place among them."""
+    """Returns the names of the splits' folders; a split's number is its index."""
     if options.folds is not None:
         return tuple(f"fold-{index}" for index in range(options.folds))
     return ("train", "eval")
 
 
 def eval_step(options: ConvertOptions) -> int:
-    """Returns n for the split that keeps every n-th picture of a class for evaluation."""
+    """Returns n for a split that puts every n-th image of a class into eval."""
     return max(2, round(1 / options.eval_share))
 
 
 def split_by_position(position: int, step: int) -> int:
-    """Returns the split of the picture at a position of its class, counted from 0.
+    """Returns the split of the image at a position within its class, from 0.
 
-    The first of each `step` pictures is kept for evaluation, so that even a small class has one.
+    The first of each `step` images goes to eval, so that even a small class has one there.
     """
     return EVAL if position % step == 0 else TRAIN
 
 
 def split_by_content(digest: bytes, seed: int, eval_share: float, folds: int | None) -> int:
-    """Returns the split of a picture by its content alone.
+    """Returns the split of an image by its content alone.
 
-    Copies of one picture thus never end on both sides, and adding pictures moves none.
+    Copies of an image thus share a split, and adding images moves none.
 
     Args:
-        digest: Hash of the picture's bytes.
-        seed: Gives another split for the same pictures.
-        eval_share: Share of the pictures to keep for evaluation, in (0, 1).
-        folds: Number of folds, or None for train and eval.
+        digest: hash of the file.
+        seed: selects one of many such splits.
+        eval_share: share of the images for evaluation, in (0, 1).
+        folds: number of folds, or None for train and eval.
     """
     # A uniform number in [0, 1), as exact as a float can hold.
     place = int.from_bytes(_keyed(digest, seed, b"split")[:6], "big") / (1 << 48)
@@ -54,7 +54,7 @@ def split_by_content(digest: bytes, seed: int, eval_share: float, folds: int | N
 
 
 def order_key(digest: bytes, seed: int) -> bytes:
-    """Returns 16 bytes by which pictures are sorted: a shuffle that depends on nothing else."""
+    """Returns a 16-byte sort key: a shuffle that depends on content and seed alone."""
     return _keyed(digest, seed, b"order")
 
 
@@ -63,15 +63,15 @@ def check_classes(
     examples: tuple[Counter[int], ...],
     options: ConvertOptions,
 ) -> None:
-    """Checks that every class has enough pictures on each side.
+    """Checks that every class has enough images in each split.
 
     Args:
-        labels: Readable names of the classes.
-        examples: For each split, the number of pictures by label.
-        options: `min_train`, `min_eval` and the way of splitting.
+        labels: readable class names.
+        examples: for each split, the number of images by label.
+        options: `min_train`, `min_eval` and the kind of split.
 
     Raises:
-        DatasetError: One sentence with the classes that have too few, and what to do.
+        DatasetError: one sentence with the classes that have too few, and what to do.
     """
     problems = [
         problem

@@ -1,8 +1,8 @@
-"""A destination that appears whole or not at all.
+"""Creates a destination folder atomically.
 
-Work goes to a hidden folder beside the destination and takes its name at the end, by one rename.
-That holds against errors, signals and kill -9; files are not synced one by one, so a power failure
-within seconds of the end may still lose the set.
+Work goes to a hidden folder beside the destination, which is renamed at the end. That holds against
+errors, signals and kill -9; as files are not synced, a power failure within seconds of the end may
+still lose the set.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ingestion.dataset import DATASET_FILE
 
 
 class Staging:
-    """The hidden folder of one conversion, locked against a second one. A context manager.
+    """Context manager of the hidden folder of one conversion, locked against a second one.
 
     Args:
-        out: The destination.
-        overwrite: Whether an earlier conversion there may be replaced.
+        out: the destination.
+        overwrite: whether an earlier conversion there may be replaced.
     """
 
     def __init__(self, out: Path, overwrite: bool) -> None:
@@ -34,10 +34,10 @@ class Staging:
         self._lock = -1
 
     def __enter__(self) -> Staging:
-        """Takes the folder, emptied of what a killed conversion left.
+        """Creates the folder, or empties one left by a killed conversion.
 
         Raises:
-            DatasetError: If the destination cannot be written, is taken, or is being written.
+            DatasetError: the destination cannot be written, exists, or is being written.
         """
         try:
             self._out.parent.mkdir(parents=True, exist_ok=True)
@@ -52,11 +52,11 @@ class Staging:
         return self
 
     def commit(self) -> None:
-        """Gives the folder its final name.
+        """Renames the folder to the destination.
 
         Raises:
-            DatasetError: If the destination was taken meanwhile.
-            OSError: If the disk is not there any more.
+            DatasetError: the destination was created meanwhile.
+            OSError: the disk is gone.
         """
         self._check_destination()
         replace = self._out.exists() and any(self._out.iterdir())
@@ -73,7 +73,7 @@ class Staging:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Removes the folder if it was not committed, and lets go of the lock."""
+        """Removes the folder unless it was committed, and releases the lock."""
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self._lock)
 

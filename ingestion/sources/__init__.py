@@ -1,1 +1,1 @@
-"""Where pictures come from: folders and archives, their layouts, and a reader for each kind."""
+"""Sources of images: folders and archives, their layouts, and a reader for each kind."""

@@ -1,4 +1,4 @@
-"""A cheap key that tells whether a source, and what is wanted of it, are still the same."""
+"""Computes a cheap fingerprint of a source and of the options of its conversion."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ingestion.sources.stores import Entry, open_store
 
 
 class SourceKey:
-    """The key of a source, made while something else walks over its files.
+    """The fingerprint of a source, updated while its files are listed.
 
     Args:
-        source: Path of a folder or archive, or "tfds:" and a name.
-        options: Every option that decides the result is part of the key.
+        source: path of a folder or archive, or "tfds:" and a name.
+        options: those that affect the result are part of the fingerprint.
 
     Raises:
-        DatasetError: If the source does not exist or cannot be read.
+        DatasetError: the source does not exist or cannot be read.
     """
 
     def __init__(self, source: str, options: ConvertOptions) -> None:
@@ -38,28 +38,29 @@ class SourceKey:
             self._hash.update(f"{status.st_size} {status.st_mtime_ns}".encode())
 
     def add(self, entry: Entry) -> None:
-        """Takes the next file of a folder into account; an archive counts as one."""
+        """Adds the next file of a folder; an archive counts as one file."""
         if entry.changed_ns is not None:
             line = f"{entry.path}\0{entry.num_bytes} {entry.changed_ns}\n"
             self._hash.update(line.encode("utf-8", "surrogateescape"))
 
     def hexdigest(self) -> str:
-        """Returns the key as 64 hexadecimal digits."""
+        """Returns the fingerprint as 64 hexadecimal digits."""
         return self._hash.hexdigest()
 
 
 def source_fingerprint(source: str, options: ConvertOptions) -> str:
-    """Hashes names, sizes and times of change, never the pictures themselves.
+    """Returns the fingerprint of a source: 64 hexadecimal digits.
+
+    Covers names, sizes and modification times, but neither the content nor the location of the
+    source.
 
     Args:
-        source: Path of a folder or archive, or "tfds:" and a name.
-        options: Every option that decides the result is part of the key.
-
-    Returns:
-        64 hexadecimal digits. They do not depend on where the source lies.
+        source: path of a folder or archive, or "tfds:" and a name.
+        options: those that affect the result are part of the fingerprint.
 
     Raises:
-        DatasetError: If the source does not exist, cannot be read, or is no folder or archive.
+        DatasetError: the source does not exist, cannot be read, or is neither a folder nor an
+            archive.
     """
     key = SourceKey(source, options)
     path = Path(source)

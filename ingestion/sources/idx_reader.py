@@ -1,4 +1,4 @@
-"""Reader of MNIST's idx files: many small grey pictures in one file, their labels in another.
+"""Reader of MNIST's idx files: many small grey images in one file, their labels in another.
 
 Format: http://yann.lecun.com/exdb/mnist/ (the section "File formats").
 """
@@ -22,28 +22,26 @@ _LABELS_MAGIC = 0x0801  # unsigned bytes, one dimension
 
 @dataclass(frozen=True)
 class _Part:
-    """One pair of files, such as train or t10k."""
+    """A pair of files, such as train or t10k."""
 
     stem: str
     labels: bytes
-    """One byte a picture."""
+    """One byte per image."""
     pixels: bytes
-    """Rows of every picture, one after the other, without the header."""
+    """Pixels of all images, row by row, without the header."""
     height_px: int
     width_px: int
 
 
 class IdxReader:
-    """Pictures of all pairs of idx files in a source, in the order of the files' names.
-
-    They are held in memory: the format has no room for sets that would not fit.
+    """Reader of all pairs of idx files in a source, in the order of file names, in memory.
 
     Args:
-        files: Content by path, of every file named like `train-images-idx3-ubyte.gz`.
-        source: The source as the user named it, for messages.
+        files: content by path, of every file named like `train-images-idx3-ubyte.gz`.
+        source: name of the source, for messages.
 
     Raises:
-        DatasetError: If a file is damaged or lacks its counterpart.
+        DatasetError: a file is damaged or lacks its counterpart.
     """
 
     def __init__(self, files: Mapping[str, bytes], source: str) -> None:
@@ -68,7 +66,7 @@ class IdxReader:
                 yield f"{label:0{self._digits}}", f"{part.stem}-{index:05}"
 
     def pictures(self) -> Iterator[Picture | Unusable]:
-        """See `reader.Reader`. Each picture is given as a PGM file, which is pixels and a header.
+        """See `reader.Reader`. Each image is given as a PGM file: pixels and a header.
 
         Format: https://netpbm.sourceforge.net/doc/pgm.html
         """

@@ -1,9 +1,8 @@
-"""Recognises how a source tells the class of each picture, from the names of its files.
+"""Recognises the layout of a source: how the paths of its files give their classes.
 
-Recognised are the ways of the data sets that this project's users come with: a folder per class
-(Stanford Dogs), the file name up to its last underscore (Oxford-IIIT Pets), a CSV table (Kaggle's
-CIFAR-10 and Dog Breed Identification), idx files (MNIST), and numbers in class order (Oxford
-flowers-17).
+Supports a folder per class (Stanford Dogs), the file name up to its last underscore (Oxford-IIIT
+Pets), a CSV table (Kaggle's CIFAR-10 and Dog Breed Identification), idx files (MNIST), and numbers
+in class order (Oxford flowers-17).
 """
 
 from __future__ import annotations
@@ -31,42 +30,39 @@ _MOSTLY = 0.9  # a few odd names among many do not change what a folder is
 
 
 class Place(NamedTuple):
-    """What a layout makes of one file."""
+    """Class and name of one file under a layout."""
 
     class_name: str
-    """The class as the source writes it; empty if the file has none."""
+    """As the source writes it; empty if the file has none."""
     file_name: str
-    """The file's name in records and reports, relative to the pictures' folder."""
+    """Name in records and reports, relative to the images' folder."""
     problem: str = ""
-    """Why a file that looks like a picture belongs to no class."""
+    """Why a file that looks like an image belongs to no class."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A recognised layout: how to tell the class of a file from its path."""
+    """A recognised layout: maps paths to classes."""
 
     name: str
     """As in `ConvertOptions.layout`."""
     place: Callable[[str], Place | None]
-    """Maps a path to its class, or to None for a file that is no picture of the set."""
+    """Maps a path to its class, or to None for a file that is no image of the set."""
     table: LabelTable | None = None
-    """The table of labels of a "csv" layout."""
+    """The label table of a "csv" layout."""
 
 
 def recognise(seen: Survey, options: ConvertOptions, source: str) -> Layout | None:
-    """Finds the layout of a source.
+    """Recognises the layout of a source; None stands for idx files, which hold many images each.
 
     Args:
-        seen: What the source holds.
-        options: `layout` overrules what would be recognised; `pictures_per_class` is needed for
-            a numbered source.
-        source: The source as the user named it, for messages.
-
-    Returns:
-        The layout, or None for idx files, which hold many pictures each.
+        seen: content of the source.
+        options: `layout` overrides recognition; `pictures_per_class` is needed for a numbered
+            source.
+        source: name of the source, for messages.
 
     Raises:
-        DatasetError: If there are no files, or if they fit no layout, or not the one asked for.
+        DatasetError: there are no files, or they do not fit any layout or the given one.
     """
     if not seen.num_files:
         raise DatasetError(f"{source} is empty: it holds no pictures.")
@@ -114,13 +110,13 @@ def _guess(seen: Survey, root: str, per_class: int, source: str) -> str:
 
 
 def _is_numbered(facts: FolderFacts, per_class: int) -> bool:
-    """Tells a set numbered in class order from the photographs of one class (n02085620_1073)."""
+    """Tells a set numbered in class order from photographs of one class (n02085620_1073)."""
     num_classes, remainder = divmod(facts.highest_number, per_class)
     return num_classes >= 2 and not remainder and facts.highest_number <= 2 * facts.num_pictures
 
 
 def _pictures_root(seen: Survey) -> str:
-    """Returns the one folder named "images", whose neighbours (annotations) are no pictures."""
+    """Returns the only folder named "images", to skip neighbours such as annotations."""
     named = [
         "/".join(parts[: index + 1])
         for parts in (path.split("/") for path in seen.folders)
@@ -135,12 +131,12 @@ def _pictures_root(seen: Survey) -> str:
 
 
 def _flat_folder(seen: Survey, root: str) -> str:
-    """Returns the folder with the most pictures, for layouts that keep them all in one."""
+    """Returns the folder with the most images, for layouts with a single folder."""
     return max(seen.picture_folders(root), key=lambda path: seen.folders[path].num_pictures)
 
 
 def _class_folders(seen: Survey, root: str) -> tuple[str, frozenset[str]]:
-    """Returns the folder that holds the class folders, and their names."""
+    """Returns the parent of the class folders, and their names."""
     folders = seen.picture_folders(root)
     parent = posixpath.commonpath(folders) if folders else ""
     start = len(parent) + 1 if parent else 0
@@ -194,7 +190,7 @@ def _numbered_layout(folder: str, facts: FolderFacts, per_class: int, source: st
             f"{per_class} pictures per class: say how many there are with --pictures-per-class, "
             "or name another --layout."
         )
-    digits = len(str(num_classes))  # zero-padded, so that sorting keeps the order of the classes
+    digits = len(str(num_classes))  # zero-padded, to sort in the order of the classes
 
     def place(path: str) -> Place | None:
         parent, _, name = path.rpartition("/")
@@ -210,7 +206,7 @@ def _numbered_layout(folder: str, facts: FolderFacts, per_class: int, source: st
 
 
 def _label_tables(seen: Survey) -> list[LabelTable]:
-    """Returns the tables of labels, without the made-up answers that Kaggle ships as a sample."""
+    """Returns the label tables, without Kaggle's sample submissions."""
     return [
         table
         for path, table in sorted(seen.tables.items())
@@ -231,7 +227,7 @@ def _csv_layout(seen: Survey, source: str) -> Layout:
         )
     table = tables[0]
     folders = seen.picture_folders()
-    # Kaggle numbers train/ and test/ from 1 each: the table is about the first.
+    # Kaggle numbers train/ and test/ from 1 each: the table is about train/.
     training = [path for path in folders if posixpath.basename(path).lower() == "train"]
     folder = training[0] if training else posixpath.commonpath(folders)
     start = len(folder) + 1 if folder else 0
@@ -247,5 +243,5 @@ def _csv_layout(seen: Survey, source: str) -> Layout:
 
 
 def _if_picture(path: str, place: Place) -> Place | None:
-    """Returns `place` for a file named like a picture; other files are left out unmentioned."""
+    """Returns `place` for a file with the suffix of an image; skips others silently."""
     return place if posixpath.splitext(path)[1].lower() in PICTURE_SUFFIXES else None

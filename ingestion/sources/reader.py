@@ -1,4 +1,4 @@
-"""What every reader of a source gives: pictures, each with its class and its file name."""
+"""Interface of the readers: images with class and file name."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from ingestion.sources.stores import Span
 
 
 class Picture(NamedTuple):
-    """One picture of a source, not yet decoded."""
+    """An undecoded image of a source."""
 
     class_name: str
-    """Its class, as the source writes it."""
+    """As the source writes it."""
     file_name: str
-    """Its name in records and reports."""
+    """Name in records and reports."""
     content: bytes | Span
     """The file, or where a worker finds it."""
 
 
 class Unusable(NamedTuple):
-    """A file of a source that belongs to no class, or that could not be fetched."""
+    """A file that has no class or could not be fetched."""
 
     file_name: str
-    """Its name in reports."""
+    """Name in reports."""
     reason: str
-    """Why, in plain words."""
+    """In plain words."""
 
 
 class Reader(Protocol):
-    """One source, read twice: first the names, then the pictures, in the same order."""
+    """A source, read twice in the same order: first the names, then the images."""
 
     @property
     def layout(self) -> str:
@@ -37,9 +37,9 @@ class Reader(Protocol):
         ...
 
     def names(self) -> Iterator[tuple[str, str]]:
-        """Yields class and file name of every picture, without reading it."""
+        """Yields class and file name of every image, without reading it."""
         ...
 
     def pictures(self) -> Iterator[Picture | Unusable]:
-        """Yields every picture with its content, and the files that are left out."""
+        """Yields every image with its content, and the files that are left out."""
         ...

@@ -1,4 +1,4 @@
-"""Reader of the layouts in which each picture is a file and its path tells the class."""
+"""Opens a source: recognises its layout and returns a reader."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ingestion.sources.survey import Listing, survey
 from ingestion.sources.tfds_reader import TfdsReader
 
 MAX_FILE_BYTES = 256 << 20
-"""Larger files are no photographs (a video, a disk image), and would not fit a worker's memory."""
+"""Larger files are no photographs, and might not fit into a worker's memory."""
 
 
 class PathReader:
-    """Pictures of a folder or archive, in the order in which it lists them.
+    """Reader of the layouts in which each image is a file and its path gives the class.
 
     Args:
-        listing: The files, already spooled.
-        layout: How to tell the class of each.
+        listing: the files, already spooled.
+        layout: maps each to its class.
     """
 
     def __init__(self, listing: Listing, layout: Layout) -> None:
@@ -42,7 +42,7 @@ class PathReader:
                 yield place.class_name, place.file_name
 
     def pictures(self) -> Iterator[Picture | Unusable]:
-        """See `reader.Reader`. Rows of a table that name no picture come last."""
+        """See `reader.Reader`. Table rows without an image come last."""
         table = self._layout.table
         rows_left = set(table.labels) if table else set()
         for entry in self._listing.entries():
@@ -77,16 +77,13 @@ def open_reader(
     """Opens a source and recognises its layout.
 
     Args:
-        source: Path of a folder or archive, or "tfds:" and a name.
-        options: `layout` and `pictures_per_class` matter here.
-        listing_file: A file of ours in which the names of the source's files are kept.
-        on_entry: Called with every file of the source.
-
-    Returns:
-        The reader.
+        source: path of a folder or archive, or "tfds:" and a name.
+        options: uses `layout` and `pictures_per_class`.
+        listing_file: temporary file for the listing of the source.
+        on_entry: called with every file of the source.
 
     Raises:
-        DatasetError: If the source is missing, damaged, empty, or of no known layout.
+        DatasetError: the source is missing, damaged, empty, or of no known layout.
     """
     if source.startswith(TFDS_PREFIX):
         return TfdsReader(source.removeprefix(TFDS_PREFIX))

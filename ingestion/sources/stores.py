@@ -1,8 +1,8 @@
-"""Stores of files: a folder, a tar archive or a zip archive, listed and read the same way.
+"""Stores of files: a folder, a tar archive or a zip archive, behind one interface.
 
-A store only knows paths and bytes; `layouts` decides what they mean. Where a file can be fetched
-from its place on disk (a folder, a plain tar, a zip), an entry carries a `Span` instead of bytes:
-the worker processes then read, and inflate, in parallel. A compressed tar can only be streamed.
+Where a file can be read in place on disk (a folder, a plain tar, a zip), an entry carries a `Span`
+instead of bytes: worker processes then read, and inflate, in parallel. A compressed tar can only be
+streamed.
 """
 
 from __future__ import annotations
@@ -22,28 +22,25 @@ from foundation.errors import DatasetError
 
 
 class Span(NamedTuple):
-    """Where the bytes of one file lie on disk. Small, so that it is cheap to send to a worker."""
+    """Location of a file's bytes on disk; cheap to send to a worker."""
 
     file: str
     """Path of the file to open."""
     offset: int
     """First byte."""
     stored_bytes: int
-    """Bytes to read."""
+    """Number of bytes to read."""
     deflated: bool = False
-    """Whether those bytes are a raw deflate stream, as in a zip archive."""
+    """Whether the bytes are a raw deflate stream, as in a zip archive."""
     crc32: int | None = None
     """CRC-32 of the content, where the archive records one."""
 
     def read(self) -> bytes:
-        """Reads the content.
-
-        Returns:
-            The file's bytes, inflated where needed.
+        """Reads the content, inflated if needed.
 
         Raises:
-            OSError: If the file cannot be read.
-            ValueError: If an archive's bytes are damaged.
+            OSError: the file cannot be read.
+            ValueError: the bytes in an archive are damaged.
         """
         with open(self.file, "rb", buffering=0) as file:
             data = os.pread(file.fileno(), self.stored_bytes, self.offset)
@@ -70,7 +67,7 @@ _ZIP_LOCAL_HEADER_BYTES = 30
 
 
 class Entry(NamedTuple):
-    """One file of a store."""
+    """A file of a store."""
 
     path: str
     """Relative to the store, with "/" between parts; undecodable bytes are surrogate escapes."""
@@ -79,36 +76,30 @@ class Entry(NamedTuple):
     content: Span | Callable[[], bytes]
     """Where the content lies; or, in a stream, a function to call before the next entry."""
     changed_ns: int | None = None
-    """When a file of a folder was last changed, in nanoseconds."""
+    """Modification time of a file of a folder, in nanoseconds."""
 
     def read(self) -> bytes:
-        """Returns the content of the file."""
+        """Returns the content."""
         return self.content.read() if isinstance(self.content, Span) else self.content()
 
 
 class Store(Protocol):
-    """A place that holds files."""
+    """A collection of files."""
 
     def walk(self) -> Iterator[Entry]:
         """Yields every regular file that is not hidden, always in the same order.
 
         Raises:
-            DatasetError: If the store is damaged or cannot be read.
+            DatasetError: the store is damaged or cannot be read.
         """
         ...
 
 
 def open_store(source: Path) -> Store:
-    """Opens a folder or an archive, told by its content and not by its name.
-
-    Args:
-        source: Path of the folder or archive.
-
-    Returns:
-        The store.
+    """Opens a folder or an archive, recognised by its content and not by its name.
 
     Raises:
-        DatasetError: If nothing is there, or if it is neither a folder nor an archive.
+        DatasetError: the path does not exist, or is neither a folder nor an archive.
     """
     if source.is_dir():
         return FolderStore(source)
@@ -131,17 +122,13 @@ def open_store(source: Path) -> Store:
 
 
 class FolderStore:
-    """A folder with all its sub-folders, in the order of their names.
-
-    Args:
-        root: The folder; nothing is read yet.
-    """
+    """A folder with all its sub-folders, in the order of names."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def walk(self) -> Iterator[Entry]:
-        """See `Store.walk`. Links are followed, except into a folder that encloses them."""
+        """See `Store.walk`. Links are followed, except into an enclosing folder."""
         yield from self._walk(str(self._root), "", ())
 
     def _walk(self, folder: str, prefix: str, parents: tuple[str, ...]) -> Iterator[Entry]:
@@ -158,18 +145,14 @@ class FolderStore:
             if entry.is_dir():
                 if os.path.realpath(entry.path) not in parents:
                     yield from self._walk(entry.path, path + "/", parents)
-            elif entry.is_file():  # never a pipe or device, which would block
+            elif entry.is_file():  # not a pipe or device, which would block
                 status = entry.stat()
                 span = Span(entry.path, 0, status.st_size)
                 yield Entry(path, status.st_size, span, status.st_mtime_ns)
 
 
 class TarStore:
-    """A tar archive that is not compressed: listed by its headers, read in place.
-
-    Args:
-        file: The archive; nothing is read yet.
-    """
+    """An uncompressed tar archive: listed by its headers, read in place."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -186,12 +169,7 @@ class TarStore:
 
 
 class CompressedTarStore:
-    """A compressed tar archive, decompressed from its start on every walk.
-
-    Args:
-        file: The archive; nothing is read yet.
-        opener: Opens and decompresses it.
-    """
+    """A compressed tar archive, decompressed from its start on every walk by `opener`."""
 
     def __init__(self, file: Path, opener: Callable[[Path], IO[bytes]]) -> None:
         self._file = file
@@ -210,11 +188,7 @@ class CompressedTarStore:
 
 
 class ZipStore:
-    """A zip archive. Its directory of names is held in memory, as `zipfile` does it.
-
-    Args:
-        file: The archive; nothing is read yet.
-    """
+    """A zip archive. Its directory of names is held in memory."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -241,7 +215,7 @@ class ZipStore:
     ) -> Span | Callable[[], bytes]:
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             return lambda: archive.read(info)
-        # The data follows a local header whose two variable fields need not match the directory's.
+        # The data follows a local header, whose variable fields may differ from the directory's.
         raw.seek(info.header_offset)
         header = raw.read(_ZIP_LOCAL_HEADER_BYTES)
         if len(header) < _ZIP_LOCAL_HEADER_BYTES or not header.startswith(b"PK\x03\x04"):
@@ -259,12 +233,12 @@ class ZipStore:
 def _tar_members(
     file: IO[bytes], *, seekable: bool
 ) -> Iterator[tuple[str, tarfile.TarInfo, Callable[[], bytes]]]:
-    """Yields path, header and a reader for each regular file, holding no list of them."""
+    """Yields path, header and a reader of each regular file, without keeping a list."""
     with tarfile.open(
         None, "r:" if seekable else "r|", file, encoding="utf-8", errors="surrogateescape"
     ) as archive:
         for member in archive:
-            archive.members = []  # type: ignore[attr-defined]  # it would keep all: 1 KB a file
+            archive.members = []  # type: ignore[attr-defined]  # it keeps all: 1 KB per file
             path = _clean(member.name)
             if not member.isfile() or member.issparse() or not path:
                 continue
@@ -277,7 +251,7 @@ def _tar_members(
                 return data
 
             yield path, member, read
-        # tarfile takes a file that ends between two members for a whole archive.
+        # tarfile does not notice a file that ends between two members.
         if seekable:
             file.seek(archive.offset)
             if len(file.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
@@ -299,13 +273,13 @@ def _is_ignored(name: str) -> bool:
 
 
 def _clean(path: str) -> str:
-    """Returns the path without "./" and doubled slashes, or "" for one that is to be ignored."""
+    """Returns the path without "./" and doubled slashes, or "" if it is to be ignored."""
     parts = [part for part in path.split("/") if part not in ("", ".")]
     return "" if any(_is_ignored(part) for part in parts) else "/".join(parts)
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
-    """Returns the name; many archives hold UTF-8 without setting the flag that says so."""
+    """Returns the name as UTF-8, which many archives use without setting the flag."""
     if info.flag_bits & 0x800:
         return info.filename
     try:

@@ -1,4 +1,4 @@
-"""One look over the names of a source's files: what its layout is recognised by."""
+"""Surveys the file names of a source, to recognise its layout."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from ingestion.sources.stores import Entry, Span, Store
 
 
 class Listing:
-    """Every entry of a store, walked once and read back as often as needed.
+    """The entries of a store, walked once and read back from a file.
 
-    Walking a compressed archive means decompressing it, and reading tar headers costs more than
-    the pictures of a small set: the first walk writes what it sees to a file.
+    Walking a store again is expensive: it decompresses archives and reads tar headers.
 
     Args:
-        store: Where the entries come from.
-        file: A file of ours to write the list to; `spool` does it.
+        store: source of the entries.
+        file: temporary file, written by `spool`.
     """
 
     def __init__(self, store: Store, file: Path) -> None:
@@ -32,11 +31,7 @@ class Listing:
         self._all_on_disk = True
 
     def spool(self, on_entry: Callable[[Entry], None] | None = None) -> Iterator[Entry]:
-        """Walks the store and writes the list. The caller sees each entry while it is readable.
-
-        Args:
-            on_entry: Called with each entry too.
-        """
+        """Walks the store, writes the list and yields each entry while it is readable."""
         with self._file.open("wb") as file:
             for entry in self._store.walk():
                 span = entry.content if isinstance(entry.content, Span) else None
@@ -52,7 +47,7 @@ class Listing:
             yield path
 
     def entries(self) -> Iterator[Entry]:
-        """Yields every entry, readable; the store is walked again only where it must be."""
+        """Yields every entry, readable; walks the store again only if it must."""
         if not self._all_on_disk:
             yield from self._store.walk()
             return
@@ -78,22 +73,15 @@ _LABEL_COLUMNS = ("label", "breed", "class", "class_name")
 
 @dataclass(frozen=True)
 class LabelTable:
-    """The rows of one table."""
+    """A table of labels."""
 
     path: str
-    """Where it was found in the source."""
+    """Path in the source."""
     labels: dict[str, str]
-    """Class by id. An id is a file name with or without its ending, or a path in the source."""
+    """Class by ID: a file name with or without suffix, or a path in the source."""
 
     def find(self, path: str) -> tuple[str, str] | None:
-        """Looks a picture up.
-
-        Args:
-            path: The picture's path in the source.
-
-        Returns:
-            The id under which it is listed and its class, or None for a picture that is not.
-        """
+        """Returns the ID and class of an image by its path, or None if it is not listed."""
         name = posixpath.basename(path)
         for key in (posixpath.splitext(name)[0], name, path):
             if (label := self.labels.get(key)) is not None:
@@ -102,18 +90,14 @@ class LabelTable:
 
 
 def read_label_table(path: str, data: bytes) -> LabelTable | None:
-    """Reads a table if it is one of labels.
+    """Reads a CSV file in UTF-8; None if it lacks a column for the ID or the label.
 
     Args:
-        path: Where it was found, for messages.
-        data: The file's content, UTF-8.
-
-    Returns:
-        The table, or None for a CSV file about something else: one without a column for the id
-        and one for the label.
+        path: path in the source, for messages.
+        data: the content.
 
     Raises:
-        DatasetError: If a row lacks a value, or if one id has two different labels.
+        DatasetError: a row lacks a value, or an ID has two different labels.
     """
     rows = csv.reader(io.StringIO(data.decode("utf-8-sig", "replace"), newline=""))
     try:
@@ -153,7 +137,7 @@ _MAX_SIDECAR_BYTES = 1 << 30
 
 @dataclass
 class FolderFacts:
-    """What the names in one folder look like."""
+    """Counts of file names of one folder."""
 
     num_files: int = 0
     num_pictures: int = 0
@@ -165,12 +149,12 @@ class FolderFacts:
 
 @dataclass
 class Survey:
-    """What a source holds, per folder. Grows with the folders and classes, not the pictures."""
+    """Content of a source per folder. Grows with folders and classes, not with images."""
 
     folders: dict[str, FolderFacts] = field(default_factory=dict)
     """By path; "" is the source itself."""
     tables: dict[str, LabelTable] = field(default_factory=dict)
-    """Tables of id and label, by path."""
+    """Label tables by path."""
     idx_files: dict[str, bytes] = field(default_factory=dict)
     """Contents of MNIST-like files, by path."""
 
@@ -180,13 +164,9 @@ class Survey:
         return sum(facts.num_files for facts in self.folders.values())
 
     def picture_folders(self, below: str = "") -> list[str]:
-        """Returns the folders that hold pictures, going by file names.
+        """Returns the folders at or below a path that hold images by suffix, sorted.
 
-        Args:
-            below: Only folders at or below this path.
-
-        Returns:
-            Paths, sorted. Where no file at all is named like a picture, every folder with files.
+        Returns every folder with files if no file has the suffix of an image.
         """
         inside = {
             path: facts
@@ -198,16 +178,10 @@ class Survey:
 
 
 def survey(entries: Iterable[Entry]) -> Survey:
-    """Looks at every name once, and into the few files that say what the others are.
-
-    Args:
-        entries: The files of the source.
-
-    Returns:
-        What was seen.
+    """Surveys all file names, and reads label tables and idx files.
 
     Raises:
-        DatasetError: If a table of labels is broken.
+        DatasetError: a label table is malformed, or a file cannot be read.
     """
     seen = Survey()
     for entry in entries:

@@ -1,8 +1,7 @@
-"""Reader of `tfds:NAME`: any labelled picture set of the TensorFlow Datasets catalogue.
+"""Reader of `tfds:NAME`: any labelled image set of TensorFlow Datasets.
 
-This is the one module here that ends up loading TensorFlow, through the optional extra
-`dogbreed[tfds]`, and only once a source asks for it.
-Catalogue: https://www.tensorflow.org/datasets/catalog/overview
+The only module here that loads TensorFlow, through the optional extra `dogbreed[tfds]`, once a
+source asks for it. Catalogue: https://www.tensorflow.org/datasets/catalog/overview
 """
 
 from __future__ import annotations
@@ -16,16 +15,14 @@ from ingestion.sources.reader import Picture
 
 
 class TfdsReader:
-    """Pictures of all splits of a TensorFlow Datasets set; the split is made anew by ours.
-
-    The set is downloaded and prepared where that has not been done before.
+    """Reader of all splits of a set, which is downloaded and prepared if needed.
 
     Args:
-        name: As the catalogue writes it, such as "stanford_dogs" or "cifar10:3.0.2".
+        name: as in the catalogue, such as "stanford_dogs" or "cifar10:3.0.2".
 
     Raises:
-        DatasetError: If the extra is not installed, the set is unknown or cannot be fetched, or if
-            it has no picture with exactly one class.
+        DatasetError: the extra is not installed, the set is unknown or cannot be fetched, or it has
+            no image with exactly one class.
     """
 
     def __init__(self, name: str) -> None:
@@ -39,7 +36,7 @@ class TfdsReader:
         try:
             self._builder: Any = self._tfds.builder(name)
             self._builder.download_and_prepare()
-        # The download of each set is code of its own, with errors of its own.
+        # Each set has its own download code, which can raise anything.
         except Exception as error:
             reason = " ".join(str(error).split())[:300]
             raise DatasetError(f"tfds:{name} cannot be prepared: {reason}") from error
@@ -61,13 +58,13 @@ class TfdsReader:
             yield picture.class_name, picture.file_name
 
     def pictures(self) -> Iterator[Picture]:
-        """See `reader.Reader`. Pictures come as the set stores them, not decoded."""
+        """See `reader.Reader`. Images come as the set stores them, not decoded."""
         for split in sorted(self._builder.info.splits):
             rows = self._builder.as_dataset(
                 split=split,
                 shuffle_files=False,
                 decoders={self._image_key: self._tfds.decode.SkipDecoding()},
-                # One file after the other: the order decides the split every-5th.
+                # File by file: the split every-5th depends on the order.
                 read_config=self._tfds.ReadConfig(interleave_cycle_length=1),
             )
             for index, row in enumerate(self._tfds.as_numpy(rows)):
