@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # spares the workers importing pydantic
     from ingestion.options import ConvertOptions
 
 TRAIN, EVAL = 0, 1
-_ENOUGH_OF_SHARE = 0.9  # source system 1 asks for 18 % where every 5th picture is kept
+_ENOUGH_OF_SHARE = 0.9  # source system 1 asks for 18 % where every 5th image is kept
 
 
 def split_names(options: ConvertOptions) -> tuple[str, ...]:

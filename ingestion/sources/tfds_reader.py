@@ -80,7 +80,7 @@ class TfdsReader:
 
 def _only_key(features: dict[str, Any], kind: Any, name: str, what: str) -> str:
     keys = [key for key, feature in features.items() if isinstance(feature, kind)]
-    for usual in ("image", "label"):  # a set may hold a second picture (a mask) or class
+    for usual in ("image", "label"):  # a set may hold a second image (a mask) or class
         if usual in keys:
             return usual
     if len(keys) != 1:

@@ -1,1 +1,1 @@
-"""The built-in sample: six breeds of toy dogs, drawn and labelled."""
+"""The built-in sample: drawn and labelled images of six breeds of toy dogs."""

@@ -1,4 +1,4 @@
-"""The six breeds of toy dogs: their proportions, their colours and where these lie."""
+"""The six breeds of toy dogs: proportions, colours and markings."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ WHITE, CREAM, TAN, RED = (240, 236, 228), (226, 205, 168), (200, 150, 94), (160,
 BROWN, GREY, BLACK = (98, 62, 42), (136, 136, 140), (46, 43, 46)
 
 Knots: TypeAlias = tuple[tuple[float, float, float, float], ...]  # see `drawing.curve`
-Mark: TypeAlias = tuple[Literal["mark", "light"], Knots]  # which of a coat's colours, and where
+Mark: TypeAlias = tuple[Literal["mark", "light"], Knots]  # colour of the coat, and place
 
 
 @dataclass(frozen=True, kw_only=True)
 class Breed:
-    """What all dogs of one breed share, in depths of the trunk; in the head, in skull radii."""
+    """Properties of a breed. The unit is the depth of the trunk; in the head, the skull radius."""
 
-    name: str  # as it stands in the archive
-    coats: tuple[tuple[Colour, Colour, Colour], ...]  # main, mark and light: to choose from
-    light: tuple[str, ...] = ()  # the parts that have the light colour; the others have the main
+    name: str  # as in the archive
+    coats: tuple[tuple[Colour, Colour, Colour], ...]  # main, mark and light; one is drawn
+    light: tuple[str, ...] = ()  # parts in the light colour; others have the main one
     trunk: tuple[Mark, ...] = ()  # x is 0 at the hip and 1 at the shoulder
-    face: tuple[Mark, ...] = ()  # on both sides of the head
+    face: tuple[Mark, ...] = ()  # both sides of the head
     fur: Fur = "smooth"
-    eyes: tuple[Colour, ...] = ((52, 30, 18), (28, 22, 20), (86, 52, 22))  # to choose from
+    eyes: tuple[Colour, ...] = ((52, 30, 18), (28, 22, 20), (86, 52, 22))  # one is drawn
     ear: Knots  # of the near side
     tail: Knots  # from where it leaves the trunk
     body: float  # from hip to shoulder
@@ -39,7 +39,7 @@ _PRICKED: Knots = ((-0.2, -0.5, 0.5, 0.46), (-0.2, -1.1, 0.6, 0.26), (-0.15, -1.
 _WHIP: Knots = ((0, 0, 0, 0.12), (-0.5, 0.2, 0, 0.08), (-1.1, -0.4, 0, 0.03))
 _BLAZE: Mark = ("light", ((1, 0, 0, 0.14), (1, -0.7, 0, 0.1), (0.3, -1, 0, 0.14)))
 
-# The coats overlap between breeds on purpose: a colour alone must not give the breed away.
+# Coats overlap between breeds, so that a colour alone does not identify one.
 BREEDS = (
     Breed(
         name="Toy_Beagle", light=("muzzle", "paw", "tip"), face=(_BLAZE,), ear=_FLOPPY,

@@ -1,7 +1,7 @@
-"""How toy dogs stand, sit and look: a breed becomes one posed dog, a list of strokes.
+"""Builds one posed dog of a breed, as a list of strokes.
 
-A dog is built facing +x: its trunk is 1 deep, its feet stand on y = 0, its hip is above x = 0; the
-numbers are drawing, chosen by eye. Only then is it turned to the viewer.
+A dog faces +x until it is turned to the viewer: its trunk is 1 deep, its feet stand on y = 0, its
+hip is above x = 0. The numbers were chosen by eye.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ def choose(rng: np.random.Generator, options: Sequence[_Choice]) -> _Choice:
 
 
 def varied(colour: Colour, rng: np.random.Generator, spread: float) -> Colour:
-    """Gives the colour with its brightness off by about `spread`, of 255, its hue by less."""
+    """Returns the colour with its brightness changed by about `spread` of 255, its hue by less."""
     shift = rng.normal(0.0, spread) + rng.normal(0.0, spread / 3, 3)
     return tuple(int(value) for value in np.clip(np.array(colour) + shift, 0, 255))
 
 
 def pose_dog(breed: Breed, rng: np.random.Generator) -> tuple[list[Stroke], Floats]:
-    """Makes up one dog of a breed: its coat, its pose and from where it is seen.
+    """Draws coat, pose and view of one dog of a breed; deterministic for a generator state.
 
     Returns its strokes, back to front, with the ground at y = 0, and the top left and bottom right
-    corners, of shape (2, 2), of what must be in sight. Equal generators give equal dogs.
+    corners, of shape (2, 2), of what must be visible.
     """
     main, mark, light = (varied(colour, rng, 9.0) for colour in choose(rng, breed.coats))
     parts = ("body", "head", "ear", "muzzle", "paw", "tail", "tip")
@@ -44,7 +44,7 @@ def pose_dog(breed: Breed, rng: np.random.Generator) -> tuple[list[Stroke], Floa
     coat |= {"mark": mark, "light": light, "eye": choose(rng, breed.eyes)}
     portrait = rng.random() < 0.14
     sitting = portrait or rng.random() < 0.4
-    front = np.pi / 2  # the yaw of what faces the camera
+    front = np.pi / 2  # yaw that faces the camera
     yaw = rng.uniform(-0.1, front if sitting else 0.5)
     look = max(-0.1, rng.normal(front if portrait or rng.random() < 0.3 else yaw, 0.2))
     if rng.random() < 0.5:  # it faces left
@@ -62,10 +62,10 @@ def pose_dog(breed: Breed, rng: np.random.Generator) -> tuple[list[Stroke], Floa
 
 
 def _body(breed: Breed, coat: _Coat, rng: np.random.Generator, sitting: bool) -> list[Stroke]:
-    """Builds everything but the head; the neck, which ends where the head belongs, comes last."""
+    """Builds everything but the head. The neck comes last and ends where the head belongs."""
     length, legs, fur, spots = breed.body, breed.legs, breed.fur, coat["mark"]
     pitch = float(np.clip(legs / length, 0.7, 1.1)) if sitting else 0.0
-    hip = -0.5 if sitting else -legs - 0.5  # its y; then the shoulder's x and y
+    hip = -0.5 if sitting else -legs - 0.5  # y; then the shoulder's x and y
     x, y = length * np.cos(pitch), hip - length * np.sin(pitch)
 
     trunk = curve((0, 0, 0, 0.46), (length / 2, -0.05, 0, 0.38), (length, 0, 0, 0.52))

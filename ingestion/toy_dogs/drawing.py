@@ -1,6 +1,6 @@
-"""Painting with a round brush: strokes of spheres, seen from any side, with fur growing on them.
+"""Renders strokes: sweeps of a round brush through space, with fur.
 
-A sphere looks like a disc from wherever it is seen, so what is made of strokes can be turned before
+A stroke consists of spheres, which look like discs from any side, so that it can be rotated before
 it is painted. x points to the right, y down, z to the viewer.
 """
 
@@ -19,16 +19,16 @@ Colour: TypeAlias = tuple[int, ...]  # red, green, blue
 Floats: TypeAlias = NDArray[np.float64]
 Fur: TypeAlias = Literal["smooth", "spotted", "curly", "shaggy"]
 
-_NUM_SPHERES = 18  # of a stroke: as few as still look like one
-_SPACING = {"spotted": 0.21, "curly": 0.12, "shaggy": 0.1}  # of what grows on a stroke, in units
-_STRIDES = (0.8191725, 0.6710436, 0.5497005)  # their multiples, modulo 1, fill a cube evenly
+_NUM_SPHERES = 18  # per stroke: the fewest that look continuous
+_SPACING = {"spotted": 0.21, "curly": 0.12, "shaggy": 0.1}  # between spots or tufts, in units
+_STRIDES = (0.8191725, 0.6710436, 0.5497005)  # multiples, modulo 1, fill a cube evenly
 
 
 @dataclass(frozen=True)
 class Stroke:
-    """One sweep of a brush whose width changes."""
+    """One sweep of a brush of changing width."""
 
-    spheres: Floats  # middles and radii, of shape (num_spheres, 4)
+    spheres: Floats  # centres and radii, of shape (num_spheres, 4)
     fill: Colour
     marks: Sequence[Stroke] = ()  # painted inside this one only
     fur: Fur = "smooth"
@@ -37,12 +37,12 @@ class Stroke:
 
     @property
     def depth(self) -> float:
-        """How near the viewer it is: it hides the strokes that are less so."""
+        """Nearness to the viewer: nearer strokes hide others."""
         return float(self.spheres[:, 2].mean()) + self.nearer
 
 
 def curve(*knots: Sequence[float] | Floats) -> Floats:
-    """Gives spheres along a Bézier curve, of shape (num_spheres, 4), from knots of that form."""
+    """Returns `(num_spheres, 4)` spheres along a Bézier curve; knots have the form of spheres."""
     points = [np.array([knot], dtype=np.float64) for knot in knots]
     along = np.linspace(0.0, 1.0, _NUM_SPHERES)[:, None]
     while len(points) > 1:
@@ -53,9 +53,10 @@ def curve(*knots: Sequence[float] | Floats) -> Floats:
 def turned(
     strokes: Iterable[Stroke], yaw: float, roll: float, scale: float, at: Iterable[float]
 ) -> list[Stroke]:
-    """Turns what points to the right towards the viewer by `yaw`, then all clockwise by `roll`.
+    """Rotates, scales and moves strokes.
 
-    Both are in radians. All becomes `scale` times as large, and (0, 0, 0) goes to `at`.
+    What points to the right is turned towards the viewer by `yaw`, then all clockwise by `roll`, in
+    radians. All becomes `scale` times as large, and (0, 0, 0) goes to `at`.
     """
     turn, tilt, shift = np.exp(1j * yaw), np.exp(1j * roll), np.array([*at, 0.0])
     done = []
@@ -70,22 +71,22 @@ def turned(
 
 
 def tinted(colour: Sequence[float], factor: float) -> Colour:
-    """Gives the colour with its brightness multiplied, no channel beyond 255."""
+    """Returns the colour with its brightness multiplied, no channel beyond 255."""
     return tuple(min(255, int(channel * factor)) for channel in colour[:3])
 
 
 def paint(
     strokes: Iterable[Stroke], canvas_px: int, unit_px: float, rng: np.random.Generator
 ) -> Image.Image:
-    """Paints strokes, back to front, each with a darker edge, its marks and its fur.
+    """Paints strokes back to front, each with a darker edge, its marks and its fur.
 
-    They are in pixels, scaled by `unit_px`; `rng` decides how every spot, curl and tuft looks.
-    Returns RGBA of (canvas_px, canvas_px), clear where no stroke is.
+    Coordinates are pixels, scaled by `unit_px`; `rng` varies spots, curls and tufts. Returns RGBA
+    of (canvas_px, canvas_px), transparent where no stroke is.
     """
     picture = Image.new("RGBA", (canvas_px, canvas_px))
     draw, edge_px = ImageDraw.Draw(picture), max(1.0, canvas_px * 0.008)
     for stroke in strokes:
-        shade = min(1.0, max(0.72, 1.0 + 1.1 * stroke.depth / unit_px))  # what is far is dimmer
+        shade = min(1.0, max(0.72, 1.0 + 1.1 * stroke.depth / unit_px))  # distant: darker
         _dab(draw, stroke.spheres, tinted(stroke.fill, shade * 0.62), edge_px)
         _dab(draw, stroke.spheres, tinted(stroke.fill, shade))
         if stroke.marks:
@@ -109,7 +110,7 @@ def _dot(draw: ImageDraw.ImageDraw, at: complex, radius: float, fill: Colour | i
 
 
 def _grow(picture: Image.Image, stroke: Stroke, unit: float, rng: np.random.Generator) -> None:
-    """Covers a stroke evenly with spots, or with curls or tufts coloured like what is there."""
+    """Covers a stroke evenly with spots, or with curls or tufts in the colour below them."""
     middles, radii = stroke.spheres[:, 0] + 1j * stroke.spheres[:, 1], stroke.spheres[:, 3]
     area = radii.mean() * (2.0 * np.abs(np.diff(middles)).sum() + np.pi * radii.mean())
     number = np.arange(int(area / (_SPACING[stroke.fur] * unit) ** 2))

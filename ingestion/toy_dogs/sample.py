@@ -1,8 +1,7 @@
-"""The built-in sample: pictures of invented toy breeds, drawn on the spot, no download needed.
+"""Draws the built-in sample: labelled images of invented toy breeds, without a download.
 
-`write_sample` packs them in the layout of Stanford Dogs' `images.tar`, so that the sample takes the
-same way through the pipeline as the real data set does. The pictures are easy enough for a small
-network to learn in a minute and varied enough that colour alone does not give the breed away.
+`write_sample` uses the layout of Stanford Dogs' `images.tar`, so that the sample takes the same way
+through the pipeline. A small network learns it in a minute, but colour alone is not enough.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from ingestion.toy_dogs.dog import COLLARS, choose, pose_dog, varied
 from ingestion.toy_dogs.drawing import Colour, paint, tinted, turned
 
 ARCHIVE_NAME = "toy-dogs.tar"
-_FIRST_WNID = 90_000_001  # WordNet ids end far below, so that no toy is taken for a real breed
-_MIN_SIZE_PX = 16  # below, nothing of a breed is left
-_SUPERSAMPLING = 3  # the canvas is this many times wider than the picture: smooth edges for little
+_FIRST_WNID = 90_000_001  # far above all WordNet IDs
+_MIN_SIZE_PX = 16  # below, breeds cannot be told apart
+_SUPERSAMPLING = 3  # canvas width by image width, for smooth edges
 
-# Where a dog may be: the colours of what is above and below the horizon.
+# Backdrops: the colours above and below the horizon.
 _PLACES: tuple[tuple[Colour, Colour], ...] = (
     ((150, 194, 232), (106, 158, 74)),  # a meadow
     ((170, 204, 226), (214, 190, 142)),  # a beach
@@ -35,7 +34,7 @@ _PLACES: tuple[tuple[Colour, Colour], ...] = (
     ((196, 206, 220), (226, 230, 236)),  # snow
     ((134, 122, 116), (122, 120, 124)),  # a street
 )
-# Things stand about in the colours of dogs too, so that a patch of colour is no proof of a breed.
+# Things share the colours of dogs, so that a patch of colour does not identify a breed.
 _THING_COLOURS = (WHITE, CREAM, TAN, RED, BROWN, GREY, BLACK, *COLLARS)
 
 
@@ -47,22 +46,22 @@ def write_sample(
     size_px: int = 96,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Draws the sample and writes it as one tar archive, whole or not at all.
+    """Draws the sample and writes it atomically as one tar archive.
 
     Args:
-        directory: Where the archive goes; created if absent. An archive of that name is replaced.
-        seed: Chooses the pictures, at least 0; equal arguments give the same archive, byte for
-            byte. Picture k of a breed is the same whatever `per_breed` is.
-        per_breed: Number of pictures of each breed, at least 1.
-        size_px: Width and height of every picture, in pixels, at least 16.
-        progress: Called after each picture with the number written and the number to write.
+        directory: folder of the archive, created if missing. An existing archive is replaced.
+        seed: at least 0; equal arguments give the same bytes. Image k of a breed does not depend on
+            `per_breed`.
+        per_breed: images per breed, at least 1.
+        size_px: width and height of every image, in pixels, at least 16.
+        progress: called after each image with the number written and the total.
 
     Returns:
         The archive, whose first member is `Images/n90000001-Toy_Beagle/n90000001_1.jpg`.
 
     Raises:
         ValueError: `seed`, `per_breed` or `size_px` is too small.
-        DatasetError: The archive cannot be written.
+        DatasetError: the archive cannot be written.
     """
     limits = (("seed", seed, 0), ("per_breed", per_breed, 1), ("size_px", size_px, _MIN_SIZE_PX))
     for name, value, least in limits:
@@ -71,12 +70,12 @@ def write_sample(
     archive = directory / ARCHIVE_NAME
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        # In the same folder, because only within one file system is a rename all or nothing.
+        # In the same folder: a rename is atomic only within one file system.
         with tempfile.TemporaryDirectory(prefix=".toy-dogs-", dir=directory) as scratch:
             partial = Path(scratch, ARCHIVE_NAME)
             with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
                 for written, (path, content) in enumerate(_pictures(seed, per_breed, size_px), 1):
-                    member = tarfile.TarInfo(path)  # its owner and time are 0, not this machine's
+                    member = tarfile.TarInfo(path)  # owner and time are 0, to be reproducible
                     member.size = len(content)
                     tar.addfile(member, io.BytesIO(content))
                     if progress is not None:
@@ -91,11 +90,11 @@ def write_sample(
 
 
 def _pictures(seed: int, per_breed: int, size_px: int) -> Iterator[tuple[str, bytes]]:
-    """Yields each picture's path in the archive and its JPEG bytes."""
+    """Yields each image's path in the archive and its JPEG bytes."""
     for breed_index, breed in enumerate(BREEDS):
         wnid = f"n{_FIRST_WNID + breed_index}"
         for index in range(per_breed):
-            # A generator of its own: no picture depends on those drawn before it.
+            # One generator per image, so that none depends on those drawn before it.
             picture = _picture(breed, np.random.default_rng((seed, breed_index, index)), size_px)
             content = io.BytesIO()
             picture.save(content, format="JPEG", quality=90)
@@ -103,10 +102,10 @@ def _pictures(seed: int, per_breed: int, size_px: int) -> Iterator[tuple[str, by
 
 
 def _picture(breed: Breed, rng: np.random.Generator, size_px: int) -> Image.Image:
-    """Draws one dog of a breed in a place of its own, as an RGB picture of (size_px, size_px)."""
+    """Draws one dog in front of a backdrop: RGB, (size_px, size_px)."""
     canvas_px = size_px * _SUPERSAMPLING
     strokes, (low, high) = pose_dog(breed, rng)
-    # The dog nearly fills the picture's width or height, whichever is less.
+    # The dog nearly fills the smaller of width and height.
     unit_px = rng.uniform(0.86, 0.98) * canvas_px / float((high - low).max())
     half = (high - low) / 2 * unit_px
     middle = canvas_px / 2 + rng.uniform(-1.0, 1.0, 2) * (canvas_px / 2 - half)
@@ -118,7 +117,7 @@ def _picture(breed: Breed, rng: np.random.Generator, size_px: int) -> Image.Imag
 
 
 def _backdrop(rng: np.random.Generator, px: int, x: float, y: float, reach: float) -> Image.Image:
-    """Paints a place with up to three boxes or balls, and the shadow of a dog standing at x, y."""
+    """Draws a place with up to three boxes or balls, and the shadow of a dog at x, y."""
     upper, lower = (varied(colour, rng, 10.0) for colour in choose(rng, _PLACES))
     picture = Image.new("RGB", (px, px), upper)
     draw = ImageDraw.Draw(picture)
@@ -133,7 +132,7 @@ def _backdrop(rng: np.random.Generator, px: int, x: float, y: float, reach: floa
 
 
 def _photograph(picture: Image.Image, dog: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Lights the dog from one side and adds a camera's colour cast, blur and noise."""
+    """Adds light from one side and a camera's colour cast, blur and noise."""
     size_px, silhouette = picture.width, dog.getchannel("A")
     # The blurred silhouette serves as a height map: its slope says which side faces the light.
     rounded = silhouette.filter(ImageFilter.GaussianBlur(size_px / 24))

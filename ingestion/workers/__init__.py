@@ -1,1 +1,1 @@
-"""Converts pictures on all cores, and sorts the records on disk."""
+"""Converts images on all cores, and sorts the records on disk."""

@@ -1,4 +1,4 @@
-"""An external sort: workers spill records by the range of their key, then shards are written."""
+"""An external sort: workers spill records into buckets by key, later sorted into shards."""
 
 from __future__ import annotations
 
@@ -22,29 +22,28 @@ _HEAD = struct.Struct(f"<16sBI{HASH_BYTES}sBHI")
 
 
 class SpillRecord(NamedTuple):
-    """A framed record and what decides where it ends up."""
+    """A framed record and the values that decide its place."""
 
     key: bytes
-    """16 bytes to sort by; equal for pictures that are equal byte for byte."""
+    """16-byte sort key; equal for images that are equal byte for byte."""
     split: int
     label: int
     look: Look
     file_name: bytes
     framed: bytes
-    """The record as it stands in a TFRecord file."""
+    """The record as in a TFRecord file."""
 
 
 class SpilledRecord(NamedTuple):
-    """A record in a spill file. Sorts by key, then label, then file name."""
+    """The location of a record in a spill file."""
 
     key: bytes
     label: int
     file_name: bytes
     split: int
     file: FileIO
-    """The file to read it from."""
     offset: int
-    """Of the framed record in its file."""
+    """Of the framed record in `file`."""
     num_bytes: int
     look: Look
 
@@ -54,29 +53,22 @@ class SpilledRecord(NamedTuple):
 
     @property
     def sort_key(self) -> tuple[bytes, int, bytes, int]:
-        """What decides the order; it says nothing about which worker wrote the record."""
+        """Key, label, file name and split; independent of the worker that wrote the record."""
         return self[:4]
 
 
 class SpillWriter:
-    """The spill files of one process, made when needed.
-
-    Args:
-        folder: A folder of ours, which all processes share.
-    """
+    """The spill files of one process, created on demand in a `folder` that all processes share."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: dict[int, FileIO] = {}
 
     def add(self, record: SpillRecord) -> None:
-        """Writes a record to the file of its key. Nothing is buffered: no end has to be told.
-
-        Args:
-            record: The record.
+        """Appends a record to the file of its bucket, unbuffered.
 
         Raises:
-            OSError: If the disk is full.
+            OSError: the disk is full.
         """
         bucket = record.key[0] >> _BUCKET_SHIFT
         if (file := self._files.get(bucket)) is None:
@@ -91,7 +83,7 @@ class SpillWriter:
             len(record.framed),
         )
         rest = memoryview(b"".join((head, record.file_name, record.framed)))
-        while rest:  # a disk that is almost full takes a part, and then none
+        while rest:  # an almost full disk takes a part first
             rest = rest[file.write(rest) or 0 :]
 
     def close(self) -> None:
@@ -101,23 +93,19 @@ class SpillWriter:
 
 
 def spilled_images(folder: Path) -> Iterator[Seen]:
-    """Yields what the audit compares of every record, in the order of their keys.
-
-    Args:
-        folder: Where the writers of all processes wrote.
-    """
+    """Yields what the audit needs of every record, in key order."""
     for records in _sorted_buckets(folder):
         for record in records:
             yield Seen(record.key, record.label, record.split, record.num_bytes, record.look)
 
 
 def _sorted_buckets(folder: Path, *, consume: bool = False) -> Iterator[list[SpilledRecord]]:
-    """Yields the records of each bucket, sorted; together they are in the order of all keys.
+    """Yields the sorted records of each bucket; together they are in key order.
 
     Args:
-        folder: Where the writers of all processes wrote.
-        consume: Delete a bucket's files when the next is asked for, so that the disk never holds
-            much more than one copy.
+        folder: the spill folder.
+        consume: whether to delete a bucket's files once the next is requested, so that the disk
+            never holds much more than one copy.
     """
     buckets: defaultdict[str, list[Path]] = defaultdict(list)
     for path in folder.iterdir():
@@ -133,7 +121,7 @@ def _sorted_buckets(folder: Path, *, consume: bool = False) -> Iterator[list[Spi
 
 
 def _index(file: FileIO) -> Iterator[SpilledRecord]:
-    # Positioned reads: a buffered file would fetch the pictures in between as well.
+    # Positioned reads: a buffered file would also read the images in between.
     descriptor, offset = file.fileno(), 0
     while head := os.pread(descriptor, _HEAD.size, offset):
         key, split, label, difference_hash, flaws, name_bytes, num_bytes = _HEAD.unpack(head)
@@ -152,12 +140,12 @@ _REPORT_EVERY = 512  # records
 
 @dataclass(frozen=True)
 class WrittenShards:
-    """The result of writing all shards."""
+    """Number and fingerprint of all shards."""
 
     num_shards: tuple[int, ...]
-    """For each split."""
+    """By split."""
     fingerprint: str
-    """Hash of the labels and of every shard's bytes, in order, as 64 hexadecimal digits."""
+    """SHA-256 of the labels and of every shard's digest, in order, in hexadecimal."""
 
 
 def write_shards(
@@ -169,22 +157,19 @@ def write_shards(
     report: Callable[[int], None],
     note: Callable[[SpilledRecord], None],
 ) -> WrittenShards:
-    """Writes every record that the audit lets through to its shard.
+    """Writes every record that the audit did not reject to its shard.
 
     Args:
-        spill_folder: Where the records were spilled.
-        folders: For each split, the folder to create.
-        audit: What was found over all of them.
-        labels: Readable names of the classes, for the fingerprint.
-        shard_size: Examples in each shard but the last, or None for about 100 MB.
-        report: Called now and then with the number of records written.
-        note: Called with every record, those that are left out too.
-
-    Returns:
-        What was written.
+        spill_folder: where the records were spilled.
+        folders: for each split, the folder to create.
+        audit: findings over all records.
+        labels: readable class names, for the fingerprint.
+        shard_size: examples in each shard but the last, or None for about 100 MB.
+        report: called every 512 records with the number written.
+        note: called with every record, including rejected ones.
 
     Raises:
-        OSError: If the disk is full.
+        OSError: the disk is full.
     """
     splits = [
         _SplitWriter(folder, total.num_examples, _examples_of_a_shard(total, shard_size))
@@ -216,7 +201,7 @@ def write_shards(
 
 
 def _examples_of_a_shard(total: SplitTotals, shard_size: int | None) -> int:
-    """Returns how many examples each shard but the last holds."""
+    """Returns the number of examples in each shard but the last."""
     if shard_size is not None:
         return shard_size
     num_shards = max(1, round(total.num_bytes / _SHARD_BYTES))
@@ -246,7 +231,7 @@ class _SplitWriter:
         self._room -= 1
 
     def finish(self) -> None:
-        if self._file is None:  # no example at all: one empty shard
+        if self._file is None:  # no examples: one empty shard
             self._next_shard()
         self._close_shard()
         assert len(self.digests) == self.num_shards, (len(self.digests), self.num_shards)

@@ -1,4 +1,4 @@
-"""Runs batches of pictures over the cores, in order and with a bounded number under way."""
+"""Converts batches of images on all cores, in order, with a bounded number in flight."""
 
 from __future__ import annotations
 
@@ -28,29 +28,28 @@ from ingestion.workers.work import (
 )
 
 FEW_PICTURES = 64
-"""For no more than these, starting a process takes longer than the work."""
+"""Up to this number, starting a process takes longer than the work."""
 _BATCH_PICTURES = 32
 _BATCH_BYTES = 8 << 20
-_BATCHES_AHEAD = 3  # a worker: enough to keep it busy while the parent reads or writes
+_BATCHES_AHEAD = 3  # per worker, to keep it busy while the parent reads or writes
 
 _Parameters = ParamSpec("_Parameters")
 _Returned = TypeVar("_Returned")
 
 
 class WorkerPool:
-    """Processes that convert pictures. A context manager, because they must end.
+    """Context manager of the processes that convert images.
 
     Args:
-        job: The conversion's settings.
-        num_workers: Processes to use, none of which is started yet. With 1, the work is done in
-            this process.
+        job: settings of the conversion.
+        num_workers: number of processes, which start on demand. With 1, this process does the work.
     """
 
     def __init__(self, job: Job, num_workers: int) -> None:
         self._job = job
         self._num_workers = num_workers
         context = multiprocessing.get_context(_start_method())
-        # Without a lock, which a worker that is killed could leave closed.
+        # Without a lock, which a killed worker could leave locked.
         self._stop = context.RawValue(c_bool, False)
         self._executor = ProcessPoolExecutor(
             num_workers,
@@ -61,7 +60,6 @@ class WorkerPool:
         self._is_started = False
 
     def __enter__(self) -> WorkerPool:
-        """Returns itself."""
         return self
 
     def __exit__(
@@ -70,29 +68,29 @@ class WorkerPool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Ends the processes, each after the picture it is at."""
+        """Ends the processes, each after its current image."""
         self._stop.value = True
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def start(self) -> None:
-        """Starts the processes ahead of the work, so that they load while the source is listed."""
+        """Starts the processes early, so that they load while the source is listed."""
         if self._num_workers > 1:
             self._is_started = True
             for _ in range(self._num_workers):
                 self._submit(load_libraries)
 
     def convert(self, tasks: Iterable[Task], num_tasks: int) -> Iterator[Result]:
-        """Converts pictures, in parallel where that helps.
+        """Converts images, in parallel where that is faster.
 
         Args:
-            tasks: The pictures; taken no faster than they are converted.
-            num_tasks: How many there are about to be.
+            tasks: consumed no faster than they are converted.
+            num_tasks: expected number of tasks.
 
         Yields:
-            One result for each batch, in the order of the pictures.
+            One result per batch, in order.
 
         Raises:
-            DatasetError: If a worker process died, or ran out of memory.
+            DatasetError: a worker process died or ran out of memory.
         """
         in_process = self._num_workers == 1 or (num_tasks <= FEW_PICTURES and not self._is_started)
         with _deaths_explained():
@@ -117,10 +115,10 @@ class WorkerPool:
     ) -> Future[_Returned]:
         """Submits work, which may start a process.
 
-        That process is deaf to Ctrl-C from its first moment, before it can say so itself. And it
-        does not run the caller's main script once more, as spawned processes do in case their work
-        is defined there: ours is not, a command line's imports would double the time to start, and
-        a script without `if __name__ == "__main__"` would start a conversion in each worker.
+        That process ignores Ctrl-C from its first moment. It does not run the caller's main script
+        again, as spawned processes do in case their work is defined there: that would double the
+        time to start, and a script without `if __name__ == "__main__"` would start a conversion in
+        each worker.
         """
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         main = sys.modules["__main__"]
@@ -133,11 +131,10 @@ class WorkerPool:
 
 
 def _start_method() -> str:
-    """Returns "fork" where that is safe, and "spawn" elsewhere.
+    """Returns "fork" in a process with a single thread, "spawn" elsewhere.
 
-    A fork copies every lock in whatever state another thread has left it. A process without other
-    threads has none to leave one closed, and saves each worker a fifth of a second of imports. A
-    caller that has loaded TensorFlow, or that runs a progress display, is not such a process.
+    A fork copies locks in whatever state other threads left them (TensorFlow's, or a progress
+    display's). Without other threads it is safe, and saves each worker 0.2 s of imports.
     """
     try:
         num_threads = len(os.listdir("/proc/self/task"))

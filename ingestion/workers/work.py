@@ -1,6 +1,6 @@
-"""What a worker process does: pictures in, records ready to be sorted out.
+"""The work of a worker process: converts images to records.
 
-A worker imports no more than it needs for that, because its start is part of every conversion.
+Imports as little as possible, because workers start in every conversion.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ from ingestion.workers.external_sort import SpillRecord, SpillWriter
 
 
 class Job(NamedTuple):
-    """What all pictures of a conversion have in common."""
+    """Settings shared by all images of a conversion."""
 
     spill_folder: Path
-    """Where the records go."""
     shorter_side_px: int
     grayscale: bool
     seed: int
@@ -38,38 +37,30 @@ class Job(NamedTuple):
 
 
 class Task(NamedTuple):
-    """One picture to convert."""
+    """One image to convert."""
 
     label: int
     text: str
-    """Readable name of the class."""
+    """Readable class name."""
     file_name: str
     content: bytes | Span
     split: int | None
-    """The split it goes to, or None where its content decides that."""
+    """The split, or None to choose it by content."""
 
 
 class Result(NamedTuple):
-    """What became of a batch of pictures."""
+    """The outcome of a batch."""
 
     num_converted: int
-    """Records written."""
     rejected: list[tuple[str, str]]
     """File name and reason."""
 
 
 def convert_picture(task: Task, job: Job) -> SpillRecord:
-    """Converts one picture to a framed record.
-
-    Args:
-        task: The picture.
-        job: The conversion's settings.
-
-    Returns:
-        The record, with what it is sorted and split by.
+    """Converts one image to a framed record with its sort key and split.
 
     Raises:
-        UnusablePictureError: If the picture cannot be used.
+        UnusablePictureError: the image cannot be used.
     """
     try:
         data = task.content if isinstance(task.content, bytes) else task.content.read()
@@ -107,24 +98,21 @@ def convert_picture(task: Task, job: Job) -> SpillRecord:
 def convert_batch(
     tasks: list[Task], job: Job, writer: SpillWriter, stop: c_bool | None = None
 ) -> Result:
-    """Converts some pictures one after the other and writes their records.
+    """Converts images one by one and writes their records.
 
     Args:
-        tasks: The pictures.
-        job: The conversion's settings.
-        writer: This process's files.
-        stop: Becomes true when the result will not be needed any more.
-
-    Returns:
-        The counts, and the rejected pictures.
+        tasks: the images.
+        job: settings of the conversion.
+        writer: spill files of this process.
+        stop: becomes true when the result is no longer needed.
 
     Raises:
-        OSError: If a record cannot be written.
+        OSError: a record cannot be written.
     """
     num_converted = 0
     rejected: list[tuple[str, str]] = []
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, about metadata that is of no use here
+        warnings.simplefilter("ignore")  # Pillow's, about unused metadata
         for task in tasks:
             if stop is not None and stop.value:
                 break
@@ -139,7 +127,7 @@ def convert_batch(
 
 
 class _Worker:
-    """The settings of this process, given once at its start and not with every batch."""
+    """Settings of this process, passed once at its start and not with every batch."""
 
     job: Job
     writer: SpillWriter
@@ -147,30 +135,22 @@ class _Worker:
 
 
 def start_worker(job: Job, stop: c_bool) -> None:
-    """Prepares a worker process. Runs in it, before its first batch.
-
-    Args:
-        job: The conversion's settings.
-        stop: See `convert_batch`.
-    """
+    """Initialises a worker process; `stop` is that of `convert_batch`."""
     _Worker.job, _Worker.writer, _Worker.stop = job, SpillWriter(job.spill_folder), stop
-    # Ctrl-C reaches every process of the terminal: the parent decides what happens then.
+    # Ctrl-C reaches every process of the terminal: the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a forked worker has the parent's handler
-    # Idle workers wait on a pipe whose other end they hold too: they would never notice.
+    # Idle workers wait on a pipe whose other end they hold too, so they would not notice.
     if (parent := multiprocessing.parent_process()) is not None and parent.pid is not None:
         end_with_parent(parent.pid)
 
 
 def run_batch(tasks: list[Task]) -> Result:
-    """Converts a batch with the settings of this process. Runs in a worker."""
+    """Converts a batch in a worker, with the settings of the process."""
     return convert_batch(tasks, _Worker.job, _Worker.writer, _Worker.stop)
 
 
 def load_libraries() -> None:
-    """Loads what the first picture would otherwise wait for.
-
-    Submitted to a pool, so that a process starts and loads before there is work for it.
-    """
+    """Imports what the first image needs; submitted to start processes early."""
     Image.preinit()
     example.encode_example({})

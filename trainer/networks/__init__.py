@@ -1,1 +1,1 @@
-"""Networks by name; each takes uint8 pictures and gives logits."""
+"""The networks, by name; each maps uint8 images to logits."""

@@ -1,7 +1,7 @@
-"""What every network has: settings of its own, and the layers that they come to.
+"""Base classes of the networks: their settings, and how to build their layers.
 
-A network's settings are read where Keras is not wanted, as by the command line, which lists the
-networks in no time. So here and in each network's module Keras is imported within functions.
+The command line reads these settings without Keras; so this module and those of the networks import
+Keras within functions.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 def both_ways(value: Any) -> Any:
-    """Lets one number stand for height and width."""
+    """Returns `(n, n)` for an int n, as height and width."""
     return (value, value) if isinstance(value, int) else value
 
 
 Pixels = Annotated[int, Field(ge=8, le=1024)]
 InputSize = Annotated[tuple[Pixels, Pixels], BeforeValidator(both_ways)]
-"""Height and width of a picture in pixels; one number stands for both."""
+"""Height and width of an image in pixels; one number stands for both."""
 
 
 class NetworkSettings(Settings):
@@ -49,12 +49,12 @@ class NetworkSettings(Settings):
     @property
     @abstractmethod
     def image(self) -> ImageSpec:
-        """The picture this network takes."""
+        """The image that the network takes."""
 
     def normalised(
         self, pictures: keras.KerasTensor, statistics: PictureStatistics | None
     ) -> keras.KerasTensor:
-        """Puts a layer named `normalise` behind the pictures.
+        """Normalises images with a layer named `normalise`.
 
         Args:
             pictures: `(batch, *image.shape)` uint8 in [0, 255].
@@ -64,23 +64,23 @@ class NetworkSettings(Settings):
             Pixels of the same shape, float32.
 
         Raises:
-            ValueError: there are no statistics, or they are of pictures of another size.
+            ValueError: the statistics are missing, or are of images of another size.
         """
         return normalise_layer(self.normalise, self.image, statistics)(pictures)
 
     @abstractmethod
     def build_logits(self, pixels: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
-        """Puts the network's layers behind the pixels.
+        """Builds the network's layers.
 
         Args:
             pixels: `(batch, *image.shape)` float32, normalised.
-            num_classes: number of breeds.
+            num_classes: number of classes.
 
         Returns:
-            Logits `(batch, num_classes)` float32, which the last layer makes of the features.
+            Logits `(batch, num_classes)` float32, the output of the last layer.
 
         Raises:
-            ValueError: the network cannot be built for that many breeds.
+            ValueError: the network cannot be built for that many classes.
         """
 
 
@@ -107,6 +107,6 @@ class SizedNetworkSettings(NetworkSettings):
 
     @property
     def image(self) -> ImageSpec:
-        """The picture this network takes."""
+        """The image that the network takes."""
         height_px, width_px = self.input_px
         return ImageSpec(height_px=height_px, width_px=width_px, channels=self.channels)

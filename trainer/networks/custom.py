@@ -1,4 +1,4 @@
-"""A network of the user's own: a function in a module of theirs that builds a Keras model."""
+"""A user-defined network: a function in the user's module that builds a Keras model."""
 
 from __future__ import annotations
 
@@ -37,12 +37,13 @@ class CustomConfig(SizedNetworkSettings):
     def build_logits(self, pixels: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
         """See `NetworkSettings.build_logits`.
 
-        The layers of the user's model become layers of the network itself, so that tables, pictures
-        and Grad-CAM reach them. The last computes in float32 under every precision policy.
+        The layers of the user's model become layers of the network, so that layer tables, feature
+        maps and Grad-CAM reach them. The last layer computes in float32 under every precision
+        policy.
 
         Raises:
             UserError: there is no such function.
-            ValueError: what it returns is no network for these pictures and classes.
+            ValueError: it returns no network for these images and classes.
         """
         import keras
 
@@ -62,7 +63,7 @@ class CustomConfig(SizedNetworkSettings):
                 f"{self.build} must return a model from {(None, *shape)} to {(None, num_classes)}, "
                 f"not from {_listed(taken)} to {_listed(given)}"
             )
-        graph = keras.Model(inputs, model.outputs[0])  # one of operations, of a Sequential too
+        graph = keras.Model(inputs, model.outputs[0])  # of operations, also for a Sequential
         last = graph.operations[-1]
         alone = isinstance(last, keras.layers.Layer) and not isinstance(last, keras.Model)
         if not alone or isinstance(last.input, list):
@@ -85,7 +86,7 @@ class CustomConfig(SizedNetworkSettings):
             ) from None
         try:
             return function(shape, num_classes, **self.settings)
-        except Exception as error:  # the user's code: anything may come of it
+        except Exception as error:  # the user's code can raise anything
             frames = traceback.extract_tb(error.__traceback__)[1:2]
             where = "".join(f" in line {frame.lineno} of {frame.filename}" for frame in frames)
             raise ValueError(
@@ -94,7 +95,7 @@ class CustomConfig(SizedNetworkSettings):
 
 
 def _called_one_by_one(graph: keras.Model, pixels: keras.KerasTensor) -> keras.KerasTensor:
-    """Calls each operation of a model where calling the model would make one layer of it."""
+    """Calls each operation of a model, as calling the model would make it a single layer."""
     import keras
 
     answers: list[keras.KerasTensor] = []
@@ -116,7 +117,7 @@ _Shape = tuple[int | None, ...]
 
 
 def _fit(shapes: list[_Shape], wanted: _Shape) -> bool:
-    """Whether there is one shape, which is the wanted one or leaves sizes of it open."""
+    """Returns whether there is one shape, equal to `wanted` or with sizes left open."""
     [shape, *more] = shapes
     pairs = zip(shape, wanted, strict=False)
     return not more and len(shape) == len(wanted) and all(one in (None, two) for one, two in pairs)

@@ -1,7 +1,7 @@
-"""The layers of the `layers` network: how the configuration spells them, and what can follow what.
+"""Parses and checks the list of layers of the `layers` network.
 
-Three spellings mean the same: `{conv: {filters: 64, kernel: 5}}`, the tuple of the system that the
-idea comes from, `('C', [5, 5, 3, 64], [1, 1, 1, 1])`, and the same tuple as a YAML list.
+Three spellings are equivalent: `{conv: {filters: 64, kernel: 5}}`, the tuple `('C', [5, 5, 3, 64],
+[1, 1, 1, 1])` of the system that the idea comes from, and that tuple as a YAML list.
 """
 
 from __future__ import annotations
@@ -69,10 +69,7 @@ _GROUPS: dict[str, type[LayerSpec]] = {"conv": ConvLayer, "pool": PoolLayer, "de
 
 
 def parse_layers(value: Any) -> list[LayerSpec]:
-    """Reads a whole list.
-
-    Args:
-        value: a sequence of layers, or the text of one in Python's spelling.
+    """Parses a sequence of layers, or a string with one as a Python literal.
 
     Raises:
         ValueError: every mistake, each with the position of its layer, from 1.
@@ -93,10 +90,10 @@ def parse_layers(value: Any) -> list[LayerSpec]:
 
 
 def parse_layer(value: Any) -> LayerSpec:
-    """Reads one layer.
+    """Parses one layer.
 
     Raises:
-        ValueError: what is wrong, without the layer's position.
+        ValueError: the mistake, without the layer's position.
     """
     if isinstance(value, ConvLayer | PoolLayer | DenseLayer):
         return value
@@ -111,7 +108,7 @@ def parse_layer(value: Any) -> LayerSpec:
 
 
 def _literal(value: Any) -> Any:
-    """Reads text in Python's spelling; YAML has no tuples."""
+    """Parses a string as a Python literal, because YAML has no tuples."""
     if not isinstance(value, str):
         return value
     try:
@@ -121,7 +118,7 @@ def _literal(value: Any) -> Any:
 
 
 def _from_mapping(value: dict[Any, Any]) -> LayerSpec:
-    if "kind" in value:  # as this module's own classes are written out
+    if "kind" in value:  # a serialised layer of this module
         kind, options = value["kind"], {key: value[key] for key in value if key != "kind"}
     elif len(value) == 1:
         [(kind, options)] = value.items()
@@ -194,7 +191,7 @@ def _length(value: Any) -> int | None:
 
 
 def _inner(what: str, values: Sequence[Any]) -> tuple[Any, Any]:
-    """Takes height and width out of four values over batch, height, width and channels."""
+    """Returns height and width from four values over batch, height, width and channels."""
     if (values[0], values[3]) != (1, 1):
         raise ValueError(
             f"the {what} over batch and channels, first and last, must be 1, got {list(values)}"
@@ -223,15 +220,15 @@ def _validated(kind: str, options: dict[Any, Any]) -> LayerSpec:
 def check_layers(
     layers: Sequence[LayerSpec], shape: tuple[int, int, int], padding: Padding
 ) -> None:
-    """Follows a picture through the layers.
+    """Checks that each layer can follow the one before.
 
     Args:
         layers: first to last.
-        shape: the picture's height, width and channels.
+        shape: height, width and channels of the image.
         padding: of convolutions and pools.
 
     Raises:
-        ValueError: the first layer, by its position from 1, that cannot follow those before it.
+        ValueError: the first layer that cannot follow those before it, by its position from 1.
     """
     height, width, channels = shape
     flat = False

@@ -1,4 +1,4 @@
-"""The layer table of a network: sizes, parameters, multiply-adds, and how each size comes about."""
+"""The layer table of a network: output sizes with formulas, parameters and multiply-adds."""
 
 from __future__ import annotations
 
@@ -18,24 +18,23 @@ _POOLS = (layers.MaxPooling2D, layers.AveragePooling2D)
 
 @dataclass(frozen=True)
 class WindowSize:
-    """How many places a window takes along one side: O = 1 + (W - K + P) / S.
+    """Output size of a window along one side: O = 1 + (W - K + P) / S, rounded down.
 
-    P is what is padded in all, 2P in the usual formula: `same` may pad one side more than the
-    other. A window that does not fit in a last time is left out, hence the result is rounded down.
+    P is the total padding, 2P in the usual formula: `same` may pad one side more than the other.
     """
 
     size: int
-    """W, what comes in."""
+    """W, the input size."""
     kernel: int
-    """K, the window, with the gaps of a dilated one."""
+    """K, the size of the window, including the gaps of a dilated one."""
     stride: int
-    """S, from one place of the window to the next."""
+    """S."""
     padding: Literal["same", "valid"]
-    """`valid` pads nothing, `same` as much as makes the result ceil(W / S)."""
+    """`valid` pads nothing, `same` so that the result is ceil(W / S)."""
 
     @property
     def pads(self) -> tuple[int, int]:
-        """Padding before and behind; `same` puts the odd one behind."""
+        """Padding before and after; `same` puts the odd one after."""
         if self.padding == "valid":
             return 0, 0
         total = max((math.ceil(self.size / self.stride) - 1) * self.stride, 0)
@@ -44,7 +43,7 @@ class WindowSize:
 
     @property
     def output(self) -> int:
-        """O, the number of places."""
+        """O, the output size."""
         return 1 + (self.size - self.kernel + sum(self.pads)) // self.stride
 
     @property
@@ -62,33 +61,32 @@ class WindowSize:
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One layer of a network."""
+    """A row of the table."""
 
     name: str
-    """The layer's name."""
     kind: str
-    """The layer's class in Keras."""
+    """Keras class of the layer."""
     output: Shape
-    """Shape of the result without the batch."""
+    """Output shape without the batch."""
     kernel: tuple[int, int] | None
     """Height and width of the window."""
     stride: tuple[int, int] | None
-    """Steps of the window down and across."""
+    """Vertical and horizontal."""
     padding: str
     """`same`, `valid`, or pixels added above and below, left and right."""
     parameters: int
-    """Numbers that are learned or kept with the model."""
+    """Number of trainable and other weights."""
     multiply_adds: int
-    """Multiplications of a weight and a value for one picture. Biases, pools, activations and
+    """Multiplications of a weight and a value per image. Biases, pools, activations and
     normalisation are not counted."""
     formula: str
-    """How the size of the result comes about; one for each side where they differ."""
+    """Formula of the output size; one per side where they differ."""
 
 
 def all_layers(model: keras.Model) -> Iterator[layers.Layer]:
-    """Yields every layer in the order of the data, those of nested models in their place.
+    """Yields every layer in data order, including those of nested models.
 
-    A model that is a class of its own, and no graph of layers, counts as one layer.
+    A subclassed model, which is no graph of layers, counts as one layer.
     """
     for layer in model.layers:
         if getattr(layer, "inputs", None):
@@ -98,7 +96,7 @@ def all_layers(model: keras.Model) -> Iterator[layers.Layer]:
 
 
 def layer_rows(model: keras.Model) -> Iterator[LayerRow]:
-    """Yields a row for each layer, those of models inside the model too.
+    """Yields a row for each layer, including those of nested models.
 
     Args:
         model: built, with or without weights (see `trainer.networks.registry.outline_network`).
@@ -108,9 +106,7 @@ def layer_rows(model: keras.Model) -> Iterator[LayerRow]:
 
 def _rows(model: keras.Model, prefix: str) -> Iterator[LayerRow]:
     for layer in model.layers:
-        if getattr(
-            layer, "inputs", None
-        ):  # a model whose layers are known, as a subclass's are not
+        if getattr(layer, "inputs", None):  # not a subclassed model, whose layers are unknown
             yield from _rows(layer, f"{prefix}{layer.name}/")
         else:
             yield _row(layer, f"{prefix}{layer.name}")
@@ -133,7 +129,7 @@ def _row(layer: layers.Layer, name: str) -> LayerRow:
 
 
 def _one_shape(tensors: keras.KerasTensor | list[keras.KerasTensor]) -> Shape:
-    """Shape of a tensor, or of the first of several."""
+    """Returns the shape of a tensor, or of the first of several."""
     return tuple((tensors[0] if isinstance(tensors, list) else tensors).shape)
 
 
@@ -146,7 +142,7 @@ def _kernel(layer: layers.Layer) -> tuple[int, int] | None:
 
 
 def _windows(layer: layers.Layer) -> tuple[WindowSize, ...]:
-    """The window along height and width; nothing for a layer without one, or of open size."""
+    """Returns the window along height and width; nothing for layers without one or of open size."""
     kernel = _kernel(layer)
     if kernel is None:
         return ()
@@ -189,7 +185,7 @@ def _multiply_adds(layer: layers.Layer) -> int:
         return places * math.prod(layer.kernel.shape)
     if not isinstance(layer, _CONVOLUTIONS):
         return 0
-    # Every weight of a convolution works once at every place of its window.
+    # Every weight of a convolution is used once per place of its window.
     places = math.prod(size or 1 for size in output[1:3])
     kernels = (
         (layer.depthwise_kernel, layer.pointwise_kernel)

@@ -1,7 +1,7 @@
-"""The network that is a list: every layer as its settings spell it.
+"""A network defined by a list of layers in its settings.
 
 After a class that built convolutional networks from a list of tuples, for cats and dogs of
-CIFAR-10: an activation behind every layer but the last, local response normalisation behind every
+CIFAR-10: an activation after every layer but the last, local response normalisation after every
 pool.
 """
 
@@ -84,7 +84,7 @@ class LayersConfig(SizedNetworkSettings):
     def _fitting_together(
         cls, layers: tuple[LayerSpec, ...], info: ValidationInfo
     ) -> tuple[LayerSpec, ...]:
-        if {"input_px", "channels", "padding"} <= set(info.data):  # else they are at fault already
+        if {"input_px", "channels", "padding"} <= set(info.data):  # else they are invalid
             check_layers(
                 layers, (*info.data["input_px"], info.data["channels"]), info.data["padding"]
             )
@@ -97,10 +97,10 @@ class LayersConfig(SizedNetworkSettings):
         return last.units if isinstance(last, DenseLayer) else 0
 
     def build_logits(self, pixels: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
-        """See `NetworkSettings.build_logits`; layers are named by kind and place among its like.
+        """See `NetworkSettings.build_logits`. Layers are named by kind and number.
 
         Raises:
-            ValueError: the last layer has another number of units than there are breeds.
+            ValueError: the last layer has another number of units than there are classes.
         """
         from keras import layers
 
@@ -170,5 +170,5 @@ class LayersConfig(SizedNetworkSettings):
 def _local_response(name: str) -> keras.layers.Layer:
     from trainer.networks.local_response import LocalResponseNormalisation
 
-    # The source's figures; its alpha is divided by the nine channels that count.
+    # As in the source, whose alpha is divided by the nine channels of the window.
     return LocalResponseNormalisation(4, bias=1.0, alpha=0.001 / 9, beta=0.75, name=name)

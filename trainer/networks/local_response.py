@@ -10,18 +10,18 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="dogbreed")
 class LocalResponseNormalisation(keras.layers.Layer):
-    """Divides every value by what its neighbours in the channels amount to.
+    """Divides every value by the activity of neighbouring channels at the same place.
 
     `y[c] = x[c] / (bias + alpha * sum(x[c - radius : c + radius + 1] ** 2)) ** beta`, section 3.3
     of Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks"
-    (https://doi.org/10.1145/3065386). It computes in float32 under every precision policy, because
-    the operation has no bfloat16 kernel.
+    (https://doi.org/10.1145/3065386). Computes in float32 under every precision policy, because the
+    operation has no bfloat16 kernel.
 
     Args:
-        radius: channels on either side that count.
-        bias: keeps the division finite.
+        radius: number of channels on either side.
+        bias: keeps the divisor above zero.
         alpha: weight of the squares.
-        beta: power of the divisor.
+        beta: exponent of the divisor.
         **kwargs: arguments of every Keras layer.
     """
 
@@ -41,11 +41,11 @@ class LocalResponseNormalisation(keras.layers.Layer):
         )
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The shape stays."""
+        """Returns the input shape."""
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "radius": self.radius,

@@ -1,4 +1,4 @@
-"""The first layer of a network: what it does to the pixels."""
+"""The first layer of a network, which normalises the pixels."""
 
 from __future__ import annotations
 
@@ -13,36 +13,35 @@ if TYPE_CHECKING:
 
 Normalisation = Literal["none", "zero_to_one", "minus_one_to_one", "mean_image", "per_channel"]
 """What a network does to the pixels first. `none` leaves them in [0, 255], `zero_to_one` divides by
-256, `minus_one_to_one` maps [0, 255] to [-1, 1]; `mean_image` subtracts the mean picture of the
+256, `minus_one_to_one` maps [0, 255] to [-1, 1]; `mean_image` subtracts the mean image of the
 train split and divides by 255; `per_channel` subtracts the mean and divides by the standard
 deviation of each colour over the train split."""
 
 NEEDS_STATISTICS: tuple[Normalisation, ...] = ("mean_image", "per_channel")
-"""Those that can only be built with statistics of the train split."""
+"""Normalisations that need statistics of the train split."""
 
-# The range to which `mean_image` scales what is left after the subtraction.
+# `mean_image` divides by this range after the subtraction.
 _RANGE = 255.0
 
 
 def normalise_layer(
     normalise: Normalisation, image: ImageSpec, statistics: PictureStatistics | None
 ) -> layers.Layer:
-    """Makes the layer that normalises the pixels.
+    """Returns the layer that normalises the pixels.
 
-    It computes in float32 under every precision policy: bfloat16 has eight bits, and a mean that is
-    subtracted in it leaves few of a pixel's own.
+    It computes in float32 under every precision policy: bfloat16 has eight bits of precision, of
+    which subtracting a mean leaves few.
 
     Args:
-        normalise: what it does.
-        image: size and colours of the pictures.
-        statistics: of the train split; only those of `NEEDS_STATISTICS` look at it.
+        normalise: the kind of normalisation.
+        image: size and channels of the images.
+        statistics: of the train split; used by `NEEDS_STATISTICS` only.
 
     Returns:
         A layer named `normalise`, from uint8 to float32 of the same shape.
 
     Raises:
-        ValueError: the normalisation needs statistics and there are none, or they are of pictures
-            of another size.
+        ValueError: required statistics are missing, or are of images of another size.
     """
     import numpy as np
     from keras import layers

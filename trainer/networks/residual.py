@@ -1,10 +1,10 @@
-"""A compact residual network for pictures of 32 to 320 pixels: the default.
+"""A compact residual network for images of 32 to 320 pixels: the default.
 
 Pre-activation blocks after He et al., "Identity Mappings in Deep Residual Networks"
-(https://arxiv.org/abs/1603.05027). Where size or width changes, the shortcut is averaged and
-projected, which loses nothing of the picture (He et al., "Bag of Tricks",
-https://arxiv.org/abs/1812.01187). Optionally channels are weighed as in Hu et al.,
-"Squeeze-and-Excitation Networks" (https://arxiv.org/abs/1709.01507).
+(https://arxiv.org/abs/1603.05027). Where size or width changes, the shortcut is average-pooled and
+projected, which uses every pixel (He et al., "Bag of Tricks", https://arxiv.org/abs/1812.01187).
+Optional channel weights after Hu et al., "Squeeze-and-Excitation Networks"
+(https://arxiv.org/abs/1709.01507).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class ResidualConfig(NetworkSettings):
 
     @property
     def image(self) -> ImageSpec:
-        """The picture this network takes."""
+        """The image that the network takes."""
         return ImageSpec(height_px=self.input_px, width_px=self.input_px)
 
     def build_logits(self, pixels: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
@@ -78,7 +78,7 @@ class ResidualConfig(NetworkSettings):
     def _block(
         self, x: keras.KerasTensor, *, filters: int, strides: int, name: str
     ) -> keras.KerasTensor:
-        """Two 3 x 3 convolutions beside a shortcut; `strides` divides height and width."""
+        """Adds a block: two 3 x 3 convolutions and a shortcut; `strides` divides the size."""
         from keras import layers
 
         activated = self._activated(x, name=f"{name}_1")
@@ -97,7 +97,7 @@ class ResidualConfig(NetworkSettings):
         return layers.Add(name=f"{name}_add")([shortcut, residual])
 
     def _activated(self, x: keras.KerasTensor, *, name: str) -> keras.KerasTensor:
-        """Batch normalisation and ReLU."""
+        """Adds batch normalisation and ReLU."""
         from keras import layers
 
         x = layers.BatchNormalization(momentum=self.batch_norm_momentum, name=f"{name}_norm")(x)
@@ -123,7 +123,7 @@ def _conv(filters: int, kernel_px: int, *, strides: int, name: str) -> keras.lay
         kernel_px,
         strides=strides,
         padding="same",
-        use_bias=False,  # the normalisation behind it has an offset of its own
+        use_bias=False,  # the batch normalisation after it has an offset
         kernel_initializer="he_normal",
         name=name,
     )

@@ -1,7 +1,7 @@
-"""Statistics of the train split that some networks subtract from their pictures.
+"""Pixel statistics of the train split, for networks that normalise with them.
 
-`trainer.networks.normalise` turns them into a network's first layer, so that the exported model
-holds them and serving does to a picture what training did.
+`trainer.networks.normalise` turns them into the first layer, so that the exported model contains
+them and serving normalises as training did.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 from trainer.preprocessing.image import ImageSpec
 
 
-@dataclass(frozen=True, eq=False)  # arrays have no single answer to ==
+@dataclass(frozen=True, eq=False)  # arrays cannot be compared with a single ==
 class PictureStatistics:
-    """Means and spread of pictures in [0, 255]."""
+    """Mean and standard deviation of images in [0, 255]."""
 
     mean_image: NDArray[np.float32]
-    """Mean picture, `(height, width, channels)`."""
+    """Mean image, `(height, width, channels)`."""
     channel_mean: NDArray[np.float32]
-    """Mean of each colour over all pixels, `(channels,)`."""
+    """Mean of each channel over all pixels, `(channels,)`."""
     channel_sd: NDArray[np.float32]
-    """Standard deviation of each colour over all pixels, `(channels,)`."""
+    """Standard deviation of each channel over all pixels, `(channels,)`."""
 
     @classmethod
     def neutral(cls, image: ImageSpec) -> PictureStatistics:
-        """Statistics that change nothing, for a network whose shapes alone matter."""
+        """Returns statistics that change nothing, where only shapes matter."""
         return cls(
             mean_image=np.zeros(image.shape, np.float32),
             channel_mean=np.zeros(image.channels, np.float32),
@@ -38,19 +38,19 @@ class PictureStatistics:
 
 
 def picture_statistics(batches: Iterable[Any]) -> PictureStatistics:
-    """Computes the statistics in one pass.
+    """Computes the statistics over all images in one pass.
 
-    The sums are whole numbers, so neither order nor batch size of the pictures changes the result.
+    The sums are integers, so neither order nor batch size of the images changes the result.
 
     Args:
-        batches: `(batch, height, width, channels)` uint8 in [0, 255], tensors or arrays, each
-            alone or first in a tuple as in a data set of pictures and labels. All of one size.
+        batches: `(batch, height, width, channels)` uint8 in [0, 255], tensors or arrays of one
+            size, alone or first in a tuple as in a dataset of images and labels.
 
     Returns:
-        Statistics over all pictures, computed in float64 and rounded to float32.
+        Statistics computed in float64 and rounded to float32.
 
     Raises:
-        ValueError: there is no picture, or pictures are not uint8 of one size.
+        ValueError: there are no images, or they are not uint8 of one size.
     """
     count = 0
     image_sum: NDArray[np.int64] | None = None

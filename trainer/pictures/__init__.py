@@ -1,1 +1,1 @@
-"""Pictures of a training: filters, feature maps, predictions."""
+"""Images that show a training: filters, feature maps, predictions."""

@@ -1,4 +1,4 @@
-"""Draws the evolution of filters and feature maps while a network trains."""
+"""Draws how filters and feature maps change while a network trains."""
 
 from __future__ import annotations
 
@@ -20,49 +20,41 @@ from trainer.pictures.sheet import draw_section, draw_sheet
 from trainer.training.config import PicturesConfig
 
 _NAME = re.compile(r"step-(\d+)\.png")
-_MAX_GIF_FRAMES = 200  # forty seconds; more are thinned out evenly
+_MAX_GIF_FRAMES = 200  # forty seconds; longer trainings are thinned out
 _FRAME_MS, _LAST_FRAME_MS = 200, 2000
-_QUICK_PNG = 3  # zlib's level: a training waits for it
+_QUICK_PNG = 3  # zlib's level; training waits for it
 
 
 class Frames:
-    """The frames in a folder, which outlive a training that is killed.
-
-    Args:
-        folder: made when the first frame is saved.
-    """
+    """The frames in a folder, created on the first save; they survive a killed training."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def steps(self) -> list[int]:
-        """Steps of which there are frames, in order."""
+        """Returns the steps that have frames, sorted."""
         names = self._folder.iterdir() if self._folder.is_dir() else ()
         return sorted(int(match[1]) for path in names if (match := _NAME.fullmatch(path.name)))
 
     def path(self, step: int) -> Path:
-        """Where the frame of a step is."""
+        """Returns the path of the frame of a step."""
         return self._folder / f"step-{step:08d}.png"
 
     def save(self, frame: Image.Image, step: int) -> None:
-        """Writes a frame, whole or not at all."""
+        """Writes a frame atomically."""
         self._folder.mkdir(parents=True, exist_ok=True)
         half = self._folder / ".half-written"
         frame.save(half, "PNG", compress_level=_QUICK_PNG)
         os.replace(half, self.path(step))
 
     def drop_after(self, step: int) -> None:
-        """Removes the frames of later steps, which will be done anew."""
+        """Removes the frames of later steps, which will be repeated."""
         for later in self.steps():
             if later > step:
                 self.path(later).unlink()
 
     def write_gif(self, path: Path) -> bool:
-        """Makes the animation, of at most 200 frames.
-
-        Returns:
-            Whether there was a frame to make it of.
-        """
+        """Writes the animation, of at most 200 frames; returns whether there was a frame."""
         steps = self.steps()
         if not steps:
             return False
@@ -87,18 +79,14 @@ _TRAIN_RUN = "train"  # as Keras' TensorBoard callback names it
 
 
 class ImageEvents:
-    """Writes images to TensorBoard's `train` run.
-
-    Args:
-        log_dir: the folder that TensorBoard is given.
-    """
+    """Writes images to the `train` run of TensorBoard's folder `log_dir`."""
 
     def __init__(self, log_dir: Path) -> None:
         self._writer = tf.summary.create_file_writer(str(log_dir / _TRAIN_RUN))
 
     def write(self, images: Mapping[str, Image.Image], step: int) -> None:
-        """Writes images by tag, at once visible to TensorBoard."""
-        # Keras' own callback may have summaries switched off between its own.
+        """Writes images by tag, and flushes them."""
+        # Keras' own callback may have summaries disabled between its own.
         with self._writer.as_default(step=step), tf.summary.record_if(True):
             for tag, image in images.items():
                 tf.summary.image(tag, np.asarray(image.convert("RGB"))[None])
@@ -110,23 +98,23 @@ class ImageEvents:
 
 
 class DrawEvolution(keras.callbacks.Callback):
-    """Draws first-layer filters and the feature maps of one picture, again and again.
+    """Keras callback that periodically draws first-layer filters and feature maps of one image.
 
-    A training that starts at step 0 gets a frame of the untrained network first. A training that
-    goes on from a checkpoint keeps the frames up to there; for that none is missing, this callback
-    must come before the one that saves checkpoints.
+    A training that starts at step 0 gets a frame of the untrained network first. One that resumes
+    keeps the frames up to its checkpoint; this callback must come before the one that saves
+    checkpoints, so that no frame is missing.
 
     Args:
-        network: whose layers are drawn. It may be another model than the one that is fitted, as
-            long as they share layers.
+        network: whose layers are drawn; it may be another model than the fitted one, if they share
+            layers.
         picture: `(height, width, channels)` uint8 in [0, 255].
         config: how often, and which layers.
         log_dir: TensorBoard's folder; images go to its `train` run.
-        frames_dir: folder of the frames, for `Frames`.
-        first_step: steps that were done before this start.
+        frames_dir: folder of the frames.
+        first_step: steps done before this start.
 
     Raises:
-        ValueError: the network has no layer of a name in `config.layers`.
+        ValueError: a layer in `config.layers` does not exist.
     """
 
     def __init__(
@@ -148,25 +136,25 @@ class DrawEvolution(keras.callbacks.Callback):
         self._events: ImageEvents | None = None
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Forgets frames of steps that will be done again, and draws the untrained network."""
+        """Removes frames of steps to be repeated, and draws an untrained network."""
         self._events = ImageEvents(self._log_dir)
         self._frames.drop_after(self._step)
         if self._step == 0:
             self._draw()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Notes where the epoch starts, because batches are counted within it."""
+        """Remembers the step, because batches are counted from the start of the epoch."""
         self._step_before_epoch = self._step
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Draws when the next `every_steps` steps are done."""
+        """Draws every `every_steps` steps."""
         before, self._step = self._step, self._step_before_epoch + batch + 1
         # Keras may do several steps before it calls: compare multiples, not remainders.
         if self._every_steps and self._step // self._every_steps > before // self._every_steps:
             self._draw()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Draws after an epoch where no number of steps is given."""
+        """Draws after each epoch if `every_steps` is not set."""
         if not self._every_steps:
             self._draw()
 

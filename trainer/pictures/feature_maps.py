@@ -1,4 +1,4 @@
-"""Feature maps: one picture as chosen layers of a network see it."""
+"""Feature maps: the outputs of chosen layers for one image."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _Found = dict[str, keras.KerasTensor]
 
 
 def tap_layers(network: keras.Model, names: Collection[str]) -> tuple[keras.Model, list[str]]:
-    """Builds a model that shares the network's layers and ends at the chosen ones.
+    """Builds a model that shares the network's layers and outputs the chosen ones.
 
-    An output inside a nested model belongs to that model's own graph, not to the network's: so the
-    network is walked once more, with the same layers, and what the chosen ones give is kept.
+    The output of a layer in a nested model belongs to that model's graph, not to the network's, so
+    the network is called once more, with the same layers, and the outputs are collected.
 
     Args:
         network: a functional or sequential model.
-        names: names of layers that it or a model within it has.
+        names: layers of it or of nested models.
 
     Returns:
-        A model from pictures to a list of outputs, and the layers' names in the order of that list.
+        A model from images to a list of outputs, and the layers' names in the same order.
     """
     found: _Found = {}
     if isinstance(network, keras.Sequential):
@@ -46,7 +46,7 @@ def _rebuilt(model: keras.Model, names: Collection[str], found: _Found) -> keras
 
 
 def _walk(layer: keras.layers.Layer, names: Collection[str], found: _Found) -> Callable[..., Any]:
-    """Returns what to call in the place of `layer`; it adds chosen outputs to `found`."""
+    """Returns a function to call in place of `layer`, which adds chosen outputs to `found`."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if isinstance(layer, keras.Sequential):
@@ -73,23 +73,22 @@ _CONVOLUTIONS = (
     keras.layers.DepthwiseConv2D,
     keras.layers.SeparableConv2D,
 )
-_PICTURE_COLUMNS = 5  # the picture itself is drawn larger than its maps
+_PICTURE_COLUMNS = 5  # the image is drawn larger than its maps
 
 
 class FeatureMaps:
-    """One fixed picture through chosen layers of a network.
+    """Feature maps of one image in chosen layers.
 
-    The layers are shared with the network, so that every drawing shows them as they are by then.
-    A forward pass changes nothing: dropout is off, and running averages stay.
+    Layers are shared with the network, so that drawings show its current weights. The forward pass
+    has no side effects: dropout is off, and running averages stay.
 
     Args:
-        network: takes pictures `(batch, height, width, channels)` uint8.
+        network: takes images `(batch, height, width, channels)` uint8.
         picture: `(height, width, channels)` uint8.
-        layers: names; nothing means the first and the last convolution, and no layer at all for a
-            network without one.
+        layers: names; empty means the first and the last convolution, if any.
 
     Raises:
-        ValueError: the network has no layer of such a name.
+        ValueError: a named layer does not exist.
     """
 
     def __init__(
@@ -103,7 +102,7 @@ class FeatureMaps:
             self._taps, self._names = tap_layers(network, names)
 
     def sections(self) -> list[Section]:
-        """Draws the layers in the order of the data: one section each, with at most 64 maps."""
+        """Draws one section per layer in data order, each with at most 64 maps."""
         if self._taps is None:
             return []
         outputs = self._taps(self._picture[None], training=False)
@@ -115,7 +114,7 @@ class FeatureMaps:
         return sections
 
     def picture_section(self) -> Section:
-        """The picture that the maps are of."""
+        """Returns a section with the image itself."""
         return Section(
             name="picture",
             caption="The picture",
@@ -125,10 +124,10 @@ class FeatureMaps:
 
 
 def choose_layers(network: keras.Model, names: Sequence[str]) -> list[str]:
-    """Returns the layers to draw: those named, or the first and the last convolution.
+    """Returns the named layers, or by default the first and the last convolution.
 
     Raises:
-        ValueError: the network has no layer of such a name.
+        ValueError: a named layer does not exist.
     """
     layers = [
         layer for layer in all_layers(network) if not isinstance(layer, keras.layers.InputLayer)
@@ -149,9 +148,9 @@ def choose_layers(network: keras.Model, names: Sequence[str]) -> list[str]:
 
 
 def map_tiles(values: npt.NDArray[np.float32]) -> list[Tile]:
-    """Turns maps `(height, width, maps)` float32 into grey tiles, each from black to white.
+    """Converts maps `(height, width, maps)` float32 to grey tiles, each from black to white.
 
-    A map of one single value, as of a filter that never fires, is black.
+    A constant map, as of a filter that never fires, is black.
     """
     maps = np.nan_to_num(np.moveaxis(values, -1, 0))
     lowest = maps.min(axis=(1, 2), keepdims=True)
@@ -160,12 +159,12 @@ def map_tiles(values: npt.NDArray[np.float32]) -> list[Tile]:
 
 
 def as_tile(picture: npt.NDArray[np.uint8]) -> Tile:
-    """Drops the channel of a grey picture `(height, width, 1)`."""
+    """Drops the channel of a grey image `(height, width, 1)`."""
     return picture[..., 0] if picture.shape[-1] == 1 else picture
 
 
 def _section(name: str, values: npt.NDArray[np.float32]) -> Section:
-    if values.ndim != 3:  # a dense layer: its units side by side in one map
+    if values.ndim != 3:  # a dense layer: all units in one map
         side = -(-values.size // max(1, int(values.size**0.5)))
         flat = np.zeros(side * -(-values.size // side), np.float32)
         flat[: values.size] = values.ravel()

@@ -1,4 +1,4 @@
-"""First-layer filters as pictures: what a network looks for in the pixels themselves."""
+"""Draws first-layer filters as images."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from trainer.networks.layer_table import all_layers
 from trainer.pictures.sheet import MAX_TILES, Section, Tile
 
 Scale = Literal["each", "all"]
-"""`each` filter by its own largest weight, which shows its pattern however weak it is; or `all` by
-the largest of all, which shows how strong they are beside each other."""
+"""Scale of the weights: `each` filter by its own largest weight, which shows weak patterns too, or
+`all` by the largest of all, which shows relative strength."""
 
 _SCALE_IN_WORDS = {"each": "each on its own scale", "all": "all on one scale"}
 _GREY = 127.5  # a weight of 0
 
 
 def filter_section(network: keras.Model, scale: Scale = "each") -> Section | None:
-    """Makes a grid of the filters that see the picture itself.
+    """Draws a grid of the filters that see the pixels.
 
     Args:
-        network: takes pictures `(batch, height, width, channels)`. Its first layer with a kernel
-            is a convolution, maybe inside a nested backbone, or a dense layer over all pixels,
-            whose weights then are pictures too: one template a unit.
-        scale: what makes a weight white or black.
+        network: takes images `(batch, height, width, channels)`. Its first layer with a kernel is a
+            convolution, possibly in a nested backbone, or a dense layer over all pixels, which
+            gives one template per unit.
+        scale: scale of the weights.
 
     Returns:
-        The grid, or None where the first layer with a kernel sees something else than pixels.
+        The grid, or None if the first layer with a kernel has another input than pixels.
     """
     layer = next((layer for layer in all_layers(network) if _kernel_of(layer) is not None), None)
     if layer is None:
@@ -49,12 +49,12 @@ def filter_section(network: keras.Model, scale: Scale = "each") -> Section | Non
 
 
 def filter_tiles(kernel: npt.NDArray[np.float32], scale: Scale = "each") -> list[Tile]:
-    """Turns weights into tiles: 0 is mid-grey, positive weights are brighter, negative ones darker.
+    """Converts weights to tiles: 0 is mid-grey, positive is brighter, negative darker.
 
     Args:
         kernel: `(height, width, channels, filters)` float32. Three channels give RGB tiles, any
             other number the mean over channels in grey.
-        scale: what makes a weight white or black.
+        scale: scale of the weights.
     """
     weights = np.nan_to_num(np.moveaxis(kernel, -1, 0).astype(np.float32))
     if weights.shape[-1] != 3:
@@ -79,7 +79,7 @@ def _kernel_of(layer: keras.layers.Layer) -> keras.Variable | None:
 def _as_filters(
     kernel: keras.Variable, picture_shape: tuple[int | None, ...]
 ) -> npt.NDArray[np.float32] | None:
-    """Returns `(height, width, channels, filters)` float32 from a convolution or a dense layer."""
+    """Returns a kernel of a convolution or dense layer as `(height, width, channels, filters)`."""
     weights = keras.ops.convert_to_numpy(kernel)
     if weights.ndim == 4:
         return weights

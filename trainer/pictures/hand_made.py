@@ -1,4 +1,4 @@
-"""Filters made by hand, laid over a picture: what a convolution does, before any training."""
+"""Applies hand-made filters to an image, to show what a convolution does before any training."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _OUTLINE_GREY = 160
 def hand_made_filters() -> dict[str, npt.NDArray[np.float32]]:
     """Returns four filters `(7, 7)` float32 by name.
 
-    Positive weights sum to 1 and negative ones to -1: an even area gives 0, and no response is
-    larger than the picture's range.
+    Positive weights sum to 1 and negative ones to -1: a uniform area gives 0, and responses stay
+    within the range of the image.
     """
     y, x = np.mgrid[:_FILTER_PX, :_FILTER_PX].astype(np.float32) - _FILTER_PX // 2
     distance = (x**2 + y**2) / (2 * _BLOB_SIGMA_PX**2)
-    blob = (1 - distance) * np.exp(-distance)  # the Laplacian of a Gaussian, upside down
+    blob = (1 - distance) * np.exp(-distance)  # the negative Laplacian of a Gaussian
     filters = {
         "horizontal edge": np.sign(-y),
         "vertical edge": np.sign(-x),
@@ -49,14 +49,14 @@ def hand_made_filters() -> dict[str, npt.NDArray[np.float32]]:
 def lay_over(
     picture: npt.NDArray[np.float32], weights: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """Lays a filter over every place of a picture, as a convolution layer does: unflipped.
+    """Convolves an image with a filter, as a convolution layer does: unflipped.
 
     Args:
-        picture: `(height, width)` float32. Its border is mirrored, so that it is no edge itself.
+        picture: `(height, width)` float32. Its border is mirrored, to be no edge itself.
         weights: `(rows, columns)` float32, both odd.
 
     Returns:
-        `(height, width)` float32: at each place the sum of weights times what lies under them.
+        `(height, width)` float32.
     """
     rows, columns = weights.shape
     padded = np.pad(picture, ((rows // 2,) * 2, (columns // 2,) * 2), mode="reflect")
@@ -65,11 +65,7 @@ def lay_over(
 
 
 def draw_hand_made(picture: npt.NDArray[np.uint8]) -> Image.Image:
-    """Draws the picture in grey, and each filter beside what it makes of the picture.
-
-    Args:
-        picture: `(height, width, 1 or 3)` uint8.
-    """
+    """Draws an image `(height, width, 1 or 3)` uint8 in grey, and each filter with its result."""
     grey = _grey(picture)
     blocks = [
         _block(name, weights, lay_over(grey, weights))

@@ -1,4 +1,4 @@
-"""A grid of eval pictures, each titled with its predicted and its true breed."""
+"""Draws a grid of eval images, each titled with its predicted and its true class."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ from trainer.pictures.sheet import BACKGROUND, INK, MARGIN_PX, Tile, enlarged, l
 
 NUM_ROWS, NUM_COLUMNS = 6, 12
 RIGHT_COLOUR, WRONG_COLOUR = (0, 114, 178), (213, 94, 0)
-"""Blue and vermilion: told apart by colour-blind people as well (Okabe and Ito, 2008)."""
+"""Blue and vermilion, which colour-blind people can tell apart (Okabe and Ito, 2008)."""
 
 _RIGHT_MARK, _WRONG_MARK = "✓", "✗"
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 _PICTURE_PX, _BORDER_PX, _GAP_PX = 100, 4, 10
 _CELL_PX = _PICTURE_PX + 2 * _BORDER_PX
-_TALLEST = 1.7  # height of a picture by its width
+_TALLEST = 1.7  # height of an image by its width
 _FONT_PX, _LINE_PX, _HEADING_PX = 12, 15, 17
-_MAX_LINES = 3  # of one breed's name
+_MAX_LINES = 3  # of a class name
 
 
 @dataclass(frozen=True)
 class Guess:
-    """One eval picture and what the network takes it for."""
+    """An eval image with predicted and true class."""
 
     picture: Tile
     """`(height, width)` or `(height, width, 3)` uint8."""
     predicted: str
-    """The most probable breed."""
+    """The most probable class."""
     true: str
-    """The labelled breed."""
+    """The label."""
 
     @property
     def right(self) -> bool:
-        """Whether both are the same."""
+        """Whether the prediction is correct."""
         return self.predicted == self.true
 
     @property
     def colour(self) -> tuple[int, int, int]:
-        """Colour of the frame and of the predicted breed."""
+        """Colour of the frame and of the predicted class."""
         return RIGHT_COLOUR if self.right else WRONG_COLOUR
 
     def titles(self) -> tuple[list[str], list[str]]:
-        """Lines that name the predicted breed, with a mark, and lines that name the true one."""
+        """Returns the lines of the predicted class, with a mark, and those of the true one."""
         mark = _RIGHT_MARK if self.right else _WRONG_MARK
-        # Folders of pictures write breeds with underscores; the first space must not break.
+        # Folder names have underscores for spaces; the line must not break after the mark.
         predicted = f"{mark}{_NO_BREAK}{self.predicted.replace('_', ' ')}"
         true = f"is{_NO_BREAK}{self.true.replace('_', ' ')}"
         return (
@@ -65,13 +65,13 @@ def guess(
     breeds: Sequence[str],
     num_pictures: int = NUM_ROWS * NUM_COLUMNS,
 ) -> list[Guess]:
-    """Lets the network name the first pictures of the eval split.
+    """Classifies the first images of the eval split.
 
     Args:
         network: from `(batch, height, width, channels)` uint8 to `(batch, num_classes)` logits.
-        eval_batches: pictures and one-hot labels `(batch, num_classes)` float32.
-        breeds: breed of each class.
-        num_pictures: how many; fewer where the split is smaller.
+        eval_batches: images and one-hot labels `(batch, num_classes)` float32.
+        breeds: class names in label order.
+        num_pictures: number of images; fewer where the split is smaller.
     """
     guesses: list[Guess] = []
     for pictures, labels in eval_batches:
@@ -88,11 +88,11 @@ def guess(
 
 
 def draw_predictions(guesses: Sequence[Guess], step: int) -> Image.Image:
-    """Draws the grid: right ones with a tick and in blue, wrong ones with a cross and in vermilion.
+    """Draws the grid: correct ones with a tick in blue, wrong ones with a cross in vermilion.
 
     Args:
         guesses: at least one.
-        step: steps that the network was trained.
+        step: number of training steps.
     """
     num_right = sum(guess.right for guess in guesses)
     heading = (
@@ -133,7 +133,7 @@ def _draw_row(guesses: Sequence[Guess]) -> Image.Image:
         zip(guesses, titles, pictures, strict=True)
     ):
         left = column * (_CELL_PX + _GAP_PX)
-        top = (num_lines - len(predicted) - len(true)) * _LINE_PX  # titles stand on their pictures
+        top = (num_lines - len(predicted) - len(true)) * _LINE_PX  # titles align at the bottom
         for line in predicted:
             draw.text((left, top), line, fill=guess.colour, font=_bold())
             top += _LINE_PX
@@ -145,7 +145,7 @@ def _draw_row(guesses: Sequence[Guess]) -> Image.Image:
 
 
 def _framed(guess: Guess) -> Image.Image:
-    """Draws the picture in a frame of the guess's colour, all of the same width."""
+    """Draws the image in a frame of the guess's colour, all of the same width."""
     height, width = guess.picture.shape[:2]
     scale = min(_PICTURE_PX / width, _TALLEST * _PICTURE_PX / height)
     size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,6 +1,6 @@
-"""Sheets: captioned grids of small pictures, one below the other.
+"""Sheets: captioned grids of small images, one below the other.
 
-Drawn with Pillow: a sheet takes milliseconds, and one is drawn again and again while training.
+Drawn with Pillow, which takes milliseconds: sheets are drawn repeatedly while training.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 _ELLIPSIS = "…"
-_WORD = re.compile(r"[^ -]*(?:-+| +|$)")  # with what separates it from the next
+_WORD = re.compile(r"[^ -]*(?:-+| +|$)")  # with the separator after it
 
 
 @functools.lru_cache
 def load_font(size_px: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """Loads DejaVu Sans, which matplotlib brings along, for letters of `size_px` pixels.
+    """Loads DejaVu Sans from matplotlib, at `size_px` pixels.
 
-    It has the letters of European languages and the marks for right and wrong.
+    It has the letters of European languages, a tick and a cross.
     """
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(
@@ -35,18 +35,15 @@ def load_font(size_px: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
 def wrap(
     text: str, font: ImageFont.FreeTypeFont, width_px: float, *, max_lines: int = 2
 ) -> list[str]:
-    """Breaks a text into lines of at most `width_px` pixels.
+    """Breaks a text into at least one line of at most `width_px` pixels.
 
-    Breaks lie between words and behind hyphens, within a word only where it is wider than a line.
+    Lines break between words and after hyphens, within a word only if it is wider than a line.
 
     Args:
-        text: any text; a no-break space does what its name says.
-        font: what it will be drawn with.
-        width_px: the widest that a line may be.
+        text: any text; no-break spaces are kept.
+        font: font of the text.
+        width_px: maximal width.
         max_lines: further lines are dropped, and the last one ends in an ellipsis.
-
-    Returns:
-        At least one line.
     """
     lines = [""]
     for word in _words(text, font, width_px):
@@ -82,17 +79,17 @@ def _shortened(text: str, font: ImageFont.FreeTypeFont, width_px: float) -> str:
 
 
 Tile = npt.NDArray[np.uint8]
-"""A small picture, `(height, width)` grey or `(height, width, 3)` RGB, uint8."""
+"""A small image, `(height, width)` grey or `(height, width, 3)` RGB, uint8."""
 
 BACKGROUND = (255, 255, 255)
 INK = (32, 32, 32)
 MARGIN_PX = 12
 MAX_TILES = 64
-"""Most tiles of one section: more would be too small to see anything."""
+"""Most tiles in a section: more would be too small to see."""
 
 _WIDTH_PX = 640  # of the grid, without margins
 _GAP_PX = 4
-_OUTLINE = (120, 150, 185)  # neither white nor black: tiles end where filters do
+_OUTLINE = (120, 150, 185)  # neither white nor black, to show where tiles end
 _FEW, _MANY = 8, 16  # columns
 _TALLEST = 1.7  # height of a tile by its width
 _CAPTION_PX, _TITLE_PX = 13, 16
@@ -101,19 +98,19 @@ _LINE_SPACING = 1.35
 
 @dataclass(frozen=True)
 class Section:
-    """A captioned grid."""
+    """A captioned grid of tiles."""
 
     name: str
-    """What the section shows, as TensorBoard's tag."""
+    """Tag in TensorBoard."""
     caption: str
     """Line above the grid."""
     tiles: Sequence[Tile]
-    """Pictures of equal size, row by row."""
+    """Images of equal size, row by row."""
     columns: int | None = None
-    """Pictures in a row; None chooses."""
+    """Images per row; None chooses."""
 
     def grid(self) -> tuple[int, int, int]:
-        """Returns columns and the size of a tile in the sheet: (columns, width, height) in px."""
+        """Returns columns, tile width and tile height, in pixels of the sheet."""
         columns = self.columns or (_FEW if len(self.tiles) <= 2 * _FEW else _MANY)
         cell = _WIDTH_PX // columns - _GAP_PX
         height, width = self.tiles[0].shape[:2]
@@ -140,7 +137,7 @@ def draw_section(section: Section) -> Image.Image:
 
 
 def draw_sheet(title: str, parts: Sequence[Image.Image]) -> Image.Image:
-    """Stacks drawn sections under a title, with a margin around: RGB."""
+    """Stacks drawn sections below a title, with a margin: RGB."""
     parts = [draw_text(title, _TITLE_PX, bold=True), *parts]
     height = sum(part.height + MARGIN_PX for part in parts) + MARGIN_PX
     sheet = Image.new("RGB", (_WIDTH_PX + 2 * MARGIN_PX, height), BACKGROUND)
@@ -152,14 +149,14 @@ def draw_sheet(title: str, parts: Sequence[Image.Image]) -> Image.Image:
 
 
 def enlarged(tile: Tile, size: tuple[int, int]) -> Image.Image:
-    """Scales a tile to (width, height) px: its pixels stay sharp where they grow."""
+    """Scales a tile to (width, height) px; enlarged pixels stay sharp."""
     picture = Image.fromarray(tile)
     grows = size[0] >= picture.width
     return picture.resize(size, Image.Resampling.NEAREST if grows else Image.Resampling.BOX)
 
 
 def draw_text(text: str, size_px: int, *, bold: bool, width_px: int = _WIDTH_PX) -> Image.Image:
-    """Draws a text in as many lines of `width_px` as it needs, three at most: RGB."""
+    """Draws a text in up to three lines of `width_px`: RGB."""
     font = load_font(size_px, bold=bold)
     lines = wrap(text, font, width_px, max_lines=3)
     step = round(size_px * _LINE_SPACING)

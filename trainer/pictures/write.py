@@ -1,4 +1,4 @@
-"""The pictures that a training leaves at its end, as files and in TensorBoard."""
+"""Writes the images of a finished training, as files and to TensorBoard."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ def write_pictures(
     """Writes filters, feature maps, their evolution, predictions and hand-made filters.
 
     Args:
-        network: the trained network, from uint8 pictures to logits.
-        eval_batches: pictures `(batch, height, width, channels)` uint8 and one-hot labels
-            `(batch, num_classes)` float32; at least one example. Feature maps and hand-made
-            filters are drawn of the first picture.
-        breeds: breed of each class.
-        frames_dir: what `DrawEvolution` left.
-        out_dir: folder for the files; made where it is missing.
+        network: the trained network, from uint8 images to logits.
+        eval_batches: images `(batch, height, width, channels)` uint8 and one-hot labels `(batch,
+            num_classes)` float32; at least one example. Feature maps and hand-made filters are
+            drawn of the first image.
+        breeds: class names in label order.
+        frames_dir: folder of the frames of `DrawEvolution`.
+        out_dir: folder for the files, created if missing.
         log_dir: TensorBoard's folder; images go to its `train` run.
-        step: steps that the network was trained.
-        config: which layers.
+        step: number of training steps.
+        config: which layers to draw.
 
     Returns:
         The files: filters.png, feature_maps.png, predictions.png, hand_made_filters.png and
-        evolution.gif. Those that make no sense for the network are left out.
+        evolution.gif, except for those that do not apply to the network.
 
     Raises:
-        ValueError: the network has no layer of a name in `config.layers`.
+        ValueError: a layer in `config.layers` does not exist.
     """
     [picture] = next(iter(eval_batches))[0].numpy()[:1]
     sheets: dict[str, Image.Image] = {}

@@ -1,1 +1,1 @@
-"""From an encoded image to the tensor that a network takes: one definition for all."""
+"""Preprocessing: from an encoded image to a network's input, defined once for all uses."""

@@ -1,4 +1,4 @@
-"""The list of breeds, as the schema knows it."""
+"""Reads the class names from the schema."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from trainer.preprocessing.features import BREED_KEY
 
 
 def breeds_of_schema(schema_path: str) -> list[str]:
-    """Lists the breeds in label order: labels are places in the sorted list of names.
-
-    Args:
-        schema_path: a schema in text form.
+    """Returns the class names of a schema in text form, in label order (sorted by name).
 
     Raises:
-        ValueError: the schema has no domain for the breed.
+        ValueError: the schema has no domain for the class name.
     """
     schema = io_utils.parse_pbtxt_file(schema_path, schema_pb2.Schema())
     shared_domains = {domain.name: domain for domain in schema.string_domain}

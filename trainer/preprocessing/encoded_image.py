@@ -1,8 +1,8 @@
-"""What an encoded picture would cost to decode, read from its bytes before anything is decoded.
+"""Checks the cost of decoding an image from its bytes, before anything is decoded.
 
-A file of a few kilobytes may declare a picture of gigabytes, hold thousands of frames, or have a
-decoder pass over it thousands of times. Whoever may send pictures to the model could have its
-server run out of memory or time with one request, so this is part of the graph itself.
+A file of a few kilobytes may declare gigabytes of pixels, hold thousands of frames, or make a
+decoder pass over it thousands of times. The check is part of the graph, because one such request
+could make a model server run out of memory or time.
 
 Formats: https://www.w3.org/Graphics/JPEG/itu-t81.pdf, https://www.w3.org/TR/png,
 https://www.w3.org/Graphics/GIF/spec-gif89a.txt; of BMP the fields that TensorFlow's decoder reads.
@@ -18,43 +18,43 @@ import tensorflow as tf
 from ingestion.picture import MAX_MEGAPIXELS
 
 _MAX_SCANS = 100
-"""Passes over a progressive JPEG; encoders make about ten."""
+"""Scans of a progressive JPEG; encoders write about ten."""
 _MAX_GIF_EXTENSIONS = 64
-"""Blocks before the first frame of a GIF; encoders write two or three."""
+"""Extension blocks before the first frame; encoders write two or three."""
 _MAX_GIF_PARTS = 1 << 16
-"""Parts, of up to 255 bytes, of one block of a GIF."""
+"""Sub-blocks, of up to 255 bytes, of one block of a GIF."""
 _HEADER_BYTES = 32
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
-_START_OF_SCAN = b"\xff\xda\x00"  # in a scan 0xFF is stuffed, so few other bytes look like it
+_START_OF_SCAN = b"\xff\xda\x00"  # rare elsewhere: 0xFF is stuffed within a scan
 _GIF_SCREEN_BYTES = 13
 _GIF_FRAME_BYTES = 10
 _GIF_EXTENSION, _GIF_FRAME, _GIF_END = 0x21, 0x2C, b"\x3b"
 
 
 class _Declared(NamedTuple):
-    """What the bytes of a picture say of it."""
+    """Size and data of an image, as its bytes declare them."""
 
     width_px: tf.Tensor
     """Scalar int64."""
     height_px: tf.Tensor
     """Scalar int64."""
     encoded: tf.Tensor
-    """Scalar string; the picture without further frames."""
+    """Scalar string, without further frames."""
 
 
 def refuse_costly(encoded: tf.Tensor) -> tf.Tensor:
-    """Refuses what would cost a server too much memory or time to decode.
+    """Refuses images that would take a server too much memory or time to decode.
 
     Args:
         encoded: scalar string.
 
     Returns:
-        The same bytes, scalar string; of a GIF its first frame only, as its decoder would decode
-        them all.
+        The same bytes, scalar string; of a GIF only the first frame, because its decoder decodes
+        all.
 
     Raises:
-        tf.errors.InvalidArgumentError: when the graph runs, if the bytes are not those of a JPEG,
-            PNG, GIF or BMP, or those of a picture above the limits.
+        tf.errors.InvalidArgumentError: when the graph runs, if the bytes are no JPEG, PNG, GIF or
+            BMP, or an image above the limits.
     """
     header = _bytes(tf.strings.substr(encoded, 0, _HEADER_BYTES), at_least=_HEADER_BYTES)
     is_format = tf.stack([tf.reduce_all(header[: len(start)] == [*start]) for start in _STARTS])
@@ -70,7 +70,7 @@ def refuse_costly(encoded: tf.Tensor) -> tf.Tensor:
     )
     width_px, height_px, encoded = tf.switch_case(index, formats)
     with _refuse_unless(
-        # Divided, because the product of what a header can declare does not fit an int64.
+        # Divided, because the product of two declared sizes may overflow an int64.
         height_px <= MAX_MEGAPIXELS * 1_000_000 // tf.maximum(width_px, 1),
         "The picture declares ",
         tf.strings.as_string(width_px),
@@ -94,9 +94,9 @@ def _jpeg(encoded: tf.Tensor) -> _Declared:
 
 
 def _gif(encoded: tf.Tensor, header: tf.Tensor) -> _Declared:
-    """Finds the first frame behind the extension blocks, and where it ends."""
+    """Finds the first frame after the extension blocks, and its end."""
     length = tf.strings.length(encoded)
-    # Behind the end there is a zero: parts, extensions and frames all end there.
+    # The zero after the end terminates parts, extensions and frames.
     content = tf.io.decode_raw(tf.strings.join([encoded, b"\0"]), tf.uint8)
 
     def byte(position: tf.Tensor) -> tf.Tensor:
@@ -137,7 +137,7 @@ def _gif(encoded: tf.Tensor, header: tf.Tensor) -> _Declared:
 
 
 def _unknown(encoded: tf.Tensor) -> _Declared:
-    # Not left to the decoder: later versions of TensorFlow decode further formats.
+    # Not left to the decoder, which may learn further formats.
     with _refuse_unless(
         tf.constant(False),
         "The picture is neither a JPEG nor a PNG, GIF or BMP; it has ",
@@ -149,28 +149,28 @@ def _unknown(encoded: tf.Tensor) -> _Declared:
 
 
 def _refuse_unless(condition: tf.Tensor, *message: str | tf.Tensor) -> tf.control_dependencies:
-    """Returns a context whose operations run only after `condition` was found to be true."""
+    """Returns a context whose operations run only if `condition` holds."""
     return tf.control_dependencies([tf.debugging.Assert(condition, [tf.strings.join(message)])])
 
 
 def _bytes(text: tf.Tensor, *, at_least: int) -> tf.Tensor:
-    """Spreads the first bytes of a scalar string: `(at_least,)` int32, zeros behind its end."""
+    """Returns the first bytes of a scalar string: `(at_least,)` int32, zero-padded."""
     padded = tf.strings.substr(tf.strings.join([text, b"\0" * at_least]), 0, at_least)
     return tf.ensure_shape(tf.cast(tf.io.decode_raw(padded, tf.uint8), tf.int32), (at_least,))
 
 
 def _number(little_endian: tf.Tensor) -> tf.Tensor:
-    """Reads `(n,)` int32 bytes, the least first, as a scalar int64."""
+    """Decodes `(n,)` int32 little-endian bytes to a scalar int64."""
     size = little_endian.shape[0]
     weights = [1 << 8 * place for place in range(size)]
     return tf.reduce_sum(tf.cast(little_endian, tf.int64) * weights)
 
 
 def _unsigned(height_px: tf.Tensor) -> tf.Tensor:
-    """Makes of a BMP's height, which is below 0 where its rows come from the top, a number."""
+    """Returns the absolute value of a BMP's height, which is negative in top-down files."""
     return tf.where(height_px >= 1 << 31, (1 << 32) - height_px, height_px)
 
 
 def _colour_table_bytes(packed: tf.Tensor) -> tf.Tensor:
-    """Size of the colour table that the flags of a GIF's screen or frame announce."""
+    """Returns the size of a colour table from the flags of a GIF's screen or frame."""
     return tf.where(packed >= 0x80, 3 * tf.bitwise.left_shift(2, packed & 7), 0)

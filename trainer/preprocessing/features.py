@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 IMAGE_KEY = "image/encoded"
-"""Encoded picture, as bytes."""
+"""Encoded image, bytes."""
 LABEL_KEY = "image/class/label"
-"""Place of the breed in the sorted list of breeds, int64."""
+"""Index of the class in the sorted list of class names, int64."""
 BREED_KEY = "image/class/text"
-"""Breed in words; its domain in the schema is the list of all breeds."""
+"""Class name; its domain in the schema is the list of all classes."""
 
 CHECKED_KEYS = (IMAGE_KEY, "image/format", "image/height", "image/width", BREED_KEY, LABEL_KEY)
-"""What an inferred schema speaks of. Not of file names: it would list those of a small train split,
-and every name in the eval split would be an anomaly."""
+"""Features in an inferred schema. File names are not: of a small train split they would form a
+domain, to which every name in the eval split would be an anomaly."""
 
 
 def transformed_name(key: str) -> str:
-    """Returns the name that the Transform graph gives a feature."""
+    """Returns the name of a feature in the output of the Transform graph."""
     return f"{key}_xf"

@@ -1,6 +1,6 @@
-"""Settings that Transform, the networks and serving share: what a picture is made into.
+"""Settings of preprocessing, shared by Transform, the networks and serving.
 
-Neither TensorFlow nor Keras is imported here: the command line reads settings too.
+Imports neither TensorFlow nor Keras, because the command line reads settings too.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""The one definition of preprocessing, used by Transform, training, the Evaluator and serving.
+"""Preprocessing for Transform, training, the Evaluator and serving.
 
-Transform turns every encoded picture into a small JPEG of exactly the network's size. That file is
-a tenth to a thirtieth of the same picture as floats. Because it is lossy, it is part of
-the definition: a picture that arrives while serving takes the same way, through the same saved
-Transform graph, so that a network never sees a picture prepared in another way.
+Transform stores every image as a small JPEG of exactly the network's size, a tenth to a thirtieth
+of its size as floats. JPEG is lossy, so that it is part of the definition: serving passes images
+through the same saved Transform graph, and a network never sees other pixels than in training.
 
 TFX's Transform calls `preprocessing_fn`; `trainer.training.input` and `trainer.export.signatures`
 call `load_stored`.
@@ -27,12 +26,11 @@ def preprocessing_fn(
 
     Args:
         inputs: raw features, each `(batch, 1)`, dense or sparse.
-        custom_config: `image` and `transform`, the JSON forms of `ImageSpec` and
-            `TransformConfig`.
+        custom_config: `image` and `transform`, as JSON of `ImageSpec` and `TransformConfig`.
 
     Returns:
-        The stored picture `(batch,)` string and the label `(batch,)` int64, under their
-        transformed names.
+        By transformed name: the stored image `(batch,)` string, the label `(batch,)` int64 and the
+        class name `(batch,)` string.
     """
     image = ImageSpec.model_validate(custom_config["image"])
     transform = TransformConfig.model_validate(custom_config["transform"])
@@ -50,7 +48,7 @@ def preprocessing_fn(
 
 
 def decode_picture(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes a JPEG, PNG, BMP or a GIF's first frame.
+    """Decodes a JPEG, PNG, BMP or the first frame of a GIF.
 
     Args:
         encoded: scalar string.
@@ -59,20 +57,20 @@ def decode_picture(encoded: tf.Tensor) -> tf.Tensor:
         `(height, width, 3)` uint8 in [0, 255].
 
     Raises:
-        tf.errors.InvalidArgumentError: when the graph runs, if the bytes are no such picture, cut
-            short, or would cost too much to decode (`trainer.preprocessing.encoded_image`).
+        tf.errors.InvalidArgumentError: when the graph runs, if the bytes are of another format,
+            truncated, or too costly to decode (`trainer.preprocessing.encoded_image`).
     """
     picture = tf.io.decode_image(refuse_costly(encoded), channels=3, expand_animations=False)
     return tf.ensure_shape(picture, (None, None, 3))
 
 
 def fit_picture(picture: tf.Tensor, image: ImageSpec, transform: TransformConfig) -> tf.Tensor:
-    """Scales a picture to the network's size and colours.
+    """Scales an image to the network's size and channels.
 
     Args:
         picture: `(height, width, 3)` uint8 in [0, 255], of any size.
-        image: size and colours to reach.
-        transform: how another aspect ratio is made to fit.
+        image: target size and channels.
+        transform: how to fit another aspect ratio.
 
     Returns:
         `(image.height_px, image.width_px, image.channels)` uint8 in [0, 255].
@@ -90,31 +88,24 @@ def fit_picture(picture: tf.Tensor, image: ImageSpec, transform: TransformConfig
 
 
 def store(picture: tf.Tensor, transform: TransformConfig) -> tf.Tensor:
-    """Encodes a fitted picture `(height, width, channels)` uint8 as scalar JPEG bytes."""
+    """Encodes a fitted image `(height, width, channels)` uint8 as scalar JPEG bytes."""
     return tf.io.encode_jpeg(
         picture, quality=transform.jpeg_quality, chroma_downsampling=False, optimize_size=False
     )
 
 
 def load_stored(stored: tf.Tensor, image: ImageSpec) -> tf.Tensor:
-    """Decodes what `store` wrote.
+    """Decodes a stored image, scalar string, to `image.shape` uint8 in [0, 255].
 
-    The accurate inverse transform is named because the default differs between builds of
-    libjpeg, and with it the pixels.
-
-    Args:
-        stored: scalar string.
-        image: size and colours it was stored with.
-
-    Returns:
-        `image.shape` uint8 in [0, 255].
+    The inverse DCT is given because its default, and with it the pixels, differs between builds of
+    libjpeg.
     """
     picture = tf.io.decode_jpeg(stored, channels=image.channels, dct_method="INTEGER_ACCURATE")
     return tf.ensure_shape(picture, image.shape)
 
 
 def _crop_to_aspect(picture: tf.Tensor, image: ImageSpec) -> tf.Tensor:
-    """Cuts the largest centred part that has the aspect ratio of `image`."""
+    """Crops the largest centred part with the aspect ratio of `image`."""
     height, width = tf.shape(picture)[0], tf.shape(picture)[1]
     aspect = image.width_px / image.height_px
     new_height = tf.minimum(height, _at_least_one(tf.cast(width, tf.float32) / aspect))
@@ -125,10 +116,9 @@ def _crop_to_aspect(picture: tf.Tensor, image: ImageSpec) -> tf.Tensor:
 
 
 def _scale_within(picture: tf.Tensor, image: ImageSpec) -> tf.Tensor:
-    """Scales all of a picture into the size of `image` and centres it on black.
+    """Scales an image to fit within the size of `image`, centred on black.
 
-    `tf.image.resize_with_pad` does the same but fails on a picture so long and thin that its
-    shorter side vanishes.
+    `tf.image.resize_with_pad` fails on an image so narrow that its shorter side becomes 0.
     """
     height, width = (tf.cast(tf.shape(picture)[axis], tf.float32) for axis in (0, 1))
     scale = tf.minimum(image.height_px / height, image.width_px / width)
@@ -148,7 +138,7 @@ def _at_least_one(size: tf.Tensor) -> tf.Tensor:
 
 
 def _one_value_each(feature: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
-    """Flattens a feature that has one value in every example: `(batch, 1)` to `(batch,)`."""
+    """Flattens a single-valued feature: `(batch, 1)` to `(batch,)`."""
     if isinstance(feature, tf.SparseTensor):
         return feature.values
     return tf.reshape(feature, (-1,))

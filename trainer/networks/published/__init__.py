@@ -1,1 +1,1 @@
-"""Networks as they were published, each with its settings and its source."""
+"""Networks from publications, each with its settings and its source."""

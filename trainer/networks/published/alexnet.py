@@ -2,9 +2,9 @@
 
 Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks"
 (https://doi.org/10.1145/3065386), not split over two GPUs: every filter sees every channel, which
-makes 62,378,344 parameters at 1,000 classes. Each pool comes before its normalisation. The paper's
-224 pixels do not fit 11 x 11 windows at stride 4; its sizes are those of 227. ReLU layers start
-from He's distribution, so that it trains by itself.
+makes 62,378,344 parameters at 1,000 classes. Pools come before normalisations. 11 x 11 windows at
+stride 4 do not fit into the paper's 224 pixels; its sizes are those of 227. ReLU layers use He
+initialisation, so that it trains without tricks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class AlexnetConfig(SizedNetworkSettings):
 
     source: ClassVar[str] = "Krizhevsky et al. 2012, doi.org/10.1145/3065386"
     source_classes: ClassVar[int] = 1000
-    min_px: ClassVar[int] = 64  # 15 behind the first convolution; 7, 3, 1 behind the pools
+    min_px: ClassVar[int] = 64  # 15 after the first convolution; 7, 3, 1 after the pools
 
     name: Literal["alexnet"] = "alexnet"
     """The network's name."""
@@ -52,10 +52,10 @@ class AlexnetConfig(SizedNetworkSettings):
         relu = {"activation": "relu", "kernel_initializer": "he_normal"}
         conv = partial(layers.Conv2D, padding="same", **relu)
         pool = partial(layers.MaxPooling2D, 3, strides=2)
-        # The paper's k, n, alpha and beta: five channels are two on either side.
+        # The paper's k, n, alpha and beta: n = 5 channels are two on either side.
         local_response = partial(LocalResponseNormalisation, 2, bias=2.0, alpha=1e-4, beta=0.75)
 
-        x = pixels  # shapes are those of 227 x 227 x 3 and of 224 x 224 x 3
+        x = pixels  # shapes for 227 x 227 x 3 and 224 x 224 x 3
         below, right = (_missing_px(size) for size in self.input_px)
         if below or right:
             x = layers.ZeroPadding2D(((0, below), (0, right)), name="pad")(x)
@@ -77,5 +77,5 @@ class AlexnetConfig(SizedNetworkSettings):
 
 
 def _missing_px(size_px: int) -> int:
-    """Pixels by which a picture falls short of a whole number of the first layer's windows."""
+    """Returns the padding that makes the first layer's windows fit."""
     return (_FIRST_KERNEL_PX - size_px) % _FIRST_STRIDE_PX

@@ -1,4 +1,4 @@
-"""The cut-down AlexNet that was published for Stanford Dogs, layer by layer."""
+"""A reduced AlexNet as published for Stanford Dogs, layer by layer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class DogCnnConfig(NetworkSettings):
 
     @property
     def image(self) -> ImageSpec:
-        """The picture this network takes."""
+        """The image that the network takes."""
         return ImageSpec(height_px=250, width_px=151, channels=1)
 
     def build_logits(self, pixels: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:

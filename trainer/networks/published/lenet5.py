@@ -1,8 +1,8 @@
 """LeNet-5 and its variant with ReLU.
 
 LeCun et al., "Gradient-Based Learning Applied to Document Recognition"
-(https://doi.org/10.1109/5.726791), for pictures of 28 x 28: where the paper takes 32 x 32, the
-first convolution pads instead. All 16 maps of the second convolution see all 6 of the first.
+(https://doi.org/10.1109/5.726791), for images of 28 x 28: the first convolution pads instead of
+taking the paper's 32 x 32. All 16 maps of the second convolution see all 6 of the first.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Lenet5Config(SizedNetworkSettings):
         activation = "relu" if self.relu else "sigmoid"
         pooling = layers.MaxPooling2D if self.relu else layers.AveragePooling2D
         first, second = self.filters
-        # Shapes are those of 28 x 28 x 1 and 6 and 16 filters.
+        # Shapes for 28 x 28 x 1 and 6 and 16 filters.
         x = layers.Conv2D(first, 5, padding="same", activation=activation, name="conv1")(pixels)
         x = pooling(2, name="pool1")(x)  # (batch, 14, 14, 6)
         x = layers.Conv2D(second, 5, activation=activation, name="conv2")(x)  # (batch, 10, 10, 16)

@@ -1,7 +1,7 @@
-"""The small VGG that was published for Oxford-IIIT Pets, layer by layer.
+"""A small VGG as published for Oxford-IIIT Pets, layer by layer.
 
-All weights start from a truncated normal distribution; the dense layer's biases start at 1, so that
-its ReLUs let gradients through from the beginning.
+Weights are initialised from a truncated normal distribution; the dense layer's biases start at 1,
+so that its ReLUs pass gradients from the beginning.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class PetCnnConfig(SizedNetworkSettings):
         def weights() -> keras.initializers.Initializer:
             return initializers.TruncatedNormal(stddev=_WEIGHTS_SD)
 
-        x = pixels  # shapes are those of 224 x 224 x 3
+        x = pixels  # shapes for 224 x 224 x 3
         for block, filters in enumerate(_FILTERS, start=1):
             for number in (1, 2):
                 x = layers.Conv2D(

@@ -2,8 +2,8 @@
 
 Configuration D of Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
 Recognition" (https://arxiv.org/abs/1409.1556): 138,357,544 parameters at 1,000 classes. ReLU layers
-start from He's distribution: sixteen of them from a narrower one pass next to nothing on, which is
-why the paper had to train shallower networks first.
+use He initialisation: with a narrower one sixteen layers pass almost nothing on, which is why the
+paper had to train shallower networks first.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Vgg16Config(SizedNetworkSettings):
                 name = f"conv{block}_{number}"
                 x = layers.Conv2D(filters, 3, padding="same", **relu, name=name)(x)
             x = layers.MaxPooling2D(2, name=f"pool{block}")(x)
-        x = layers.Flatten(name="flatten")(x)  # (batch, 25088), 7 x 7 x 512 of 224 x 224 pixels
+        x = layers.Flatten(name="flatten")(x)  # (batch, 25088), 7 x 7 x 512 for 224 x 224 pixels
         for number in (1, 2):
             x = layers.Dense(self.dense_units, **relu, name=f"dense{number}")(x)
             x = layers.Dropout(self.dropout, name=f"dropout{number}")(x)
