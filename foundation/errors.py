@@ -17,13 +17,7 @@ class UserError(Exception):
 
 
 class RunFailedError(UserError):
-    """A node of the pipeline failed.
-
-    Args:
-        node_id: the node.
-        reason: one line.
-        log_path: file with the full log.
-    """
+    """Raised if a node of the pipeline failed; `log_path` is the file with the full log."""
 
     def __init__(self, node_id: str, reason: str, log_path: Path) -> None:
         super().__init__(f"{node_id} failed: {reason}\nThe whole story is in {log_path}.")

@@ -72,7 +72,6 @@ class _Source:
     """A parsed module."""
 
     code: str
-    """Digest of the code."""
     imports: tuple[str, ...]
     """Dotted names that may be modules of this project."""
 

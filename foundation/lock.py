@@ -17,14 +17,10 @@ _GLANCE_S = 0.05  # longer than `held_since` holds the lock
 
 @contextmanager
 def only_run_below(root: Path, *, option: str = "--set root=FOLDER") -> Iterator[None]:
-    """Holds an exclusive lock on `root`, which is created if missing.
-
-    Args:
-        root: folder of everything a run keeps.
-        option: command line option for another folder, for messages.
+    """Holds an exclusive lock on `root`, the folder of runs, which is created if missing.
 
     Raises:
-        UserError: another run holds the lock, or `root` cannot be written.
+        UserError: another run holds the lock, or `root` cannot be written; advises to set `option`.
     """
     try:
         root.mkdir(parents=True, exist_ok=True)

@@ -15,9 +15,7 @@ def end_with_parent(parent_pid: int) -> None:
 
     Call it first in the child, or as `preexec_fn` of `subprocess.Popen`. The kernel treats the
     thread that started the child as its parent: it has to live as long as the child is needed.
-
-    Args:
-        parent_pid: the parent's process ID, to notice a parent that ended before this call.
+    `parent_pid` is needed to notice a parent that ended before this call.
     """
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:

@@ -10,12 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 def mistakes_in_words(error: ValidationError, root: type[BaseModel]) -> Iterator[str]:
-    """Yields one line per validation error, which begins with the dotted key.
-
-    Args:
-        error: the error that pydantic raised.
-        root: the settings group that was validated.
-    """
+    """Yields one line per validation error of the group `root`, beginning with the dotted key."""
     for problem in error.errors():
         path, group = _walk(root, problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
@@ -82,13 +77,10 @@ def name_alone(value: Any) -> Any:
 
 
 def set_at(settings: dict[str, Any], parts: Sequence[str], value: Any) -> None:
-    """Sets one setting in place and creates missing groups.
+    """Sets one setting in nested mappings in place; `parts` are those of the dotted key.
 
-    Args:
-        settings: nested mappings, as in a configuration file. Groups on the way are copied first,
-            because others may hold them.
-        parts: the dotted key, split.
-        value: the new value.
+    Missing groups are created; existing ones on the way are copied first, because others may hold
+    them.
     """
     group = settings
     for part in parts[:-1]:

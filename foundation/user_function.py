@@ -49,10 +49,10 @@ def load_function(name: FunctionName) -> Callable[..., Any]:
 
 
 def source_files(name: FunctionName) -> tuple[Path, ...]:
-    """Returns the files whose change may change a function; nothing is imported.
+    """Returns the files whose change may change a function, without importing it.
 
-    Returns:
-        The module's file or, of a module in a package, every Python file of the package, sorted.
+    These are its module's file or, of a module in a package, every Python file of the package,
+    sorted.
 
     Raises:
         UserError: there is no such module.

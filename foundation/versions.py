@@ -81,13 +81,10 @@ def list_versions(base_path: Path) -> list[int]:
 
 
 def newest_version(base_path: Path, *, not_from_recipe: str | None = None) -> int | None:
-    """Returns the newest version, or None.
+    """Returns the newest version that is not of the recipe `not_from_recipe`, or None.
 
-    Args:
-        base_path: the folder that the model server watches.
-        not_from_recipe: skips versions trained from this recipe, so that a repeated run is compared
-            with the same baseline as before and not with itself. The copy made by a rollback counts
-            as its original, and the versions pushed in between are skipped as well.
+    Thus a repeated run is compared with the same baseline as before and not with itself. The copy
+    made by a rollback counts as its original, and the versions pushed in between are skipped too.
     """
     versions = list_versions(base_path)
     while versions:

@@ -68,9 +68,7 @@ class Look(NamedTuple):
 def look_of(image: Image.Image, shorter_side_px: int) -> Look:
     """Computes the difference hash of a decoded image of any mode and size, and finds its flaws.
 
-    Args:
-        image: decoded.
-        shorter_side_px: of the file; the image may have been scaled down since.
+    `shorter_side_px` is that of the file; the image may have been scaled down since.
     """
     grey = image.convert("L").resize((_HASH_PX + 1, _HASH_PX), Image.Resampling.BOX)
     left, right = (grey.crop((x, 0, x + _HASH_PX, _HASH_PX)) for x in (0, 1))
@@ -159,9 +157,9 @@ def audit(
     Args:
         images: every converted image, always in the same order.
         num_splits: number of splits.
-        keep_contradictory: whether images of several classes are kept.
-        fill_up: whether a split that lacks a class gets an image of it from another split: with ten
-            images per class, chance leaves one class in ten without any for evaluation.
+        keep_contradictory: whether to keep images of several classes.
+        fill_up: whether to move an image to each split that lacks its class: chance leaves one
+            class of ten images in ten without any for evaluation.
     """
     by_key: defaultdict[bytes, Counter[int]] = defaultdict(Counter)
     records: list[tuple[bytes, int, int, int]] = []
@@ -238,13 +236,11 @@ def _groups(hashes: dict[bytes, bytes]) -> dict[bytes, int]:
 
 
 def _near_pairs(table: NDArray[np.uint8]) -> Iterator[tuple[int, int]]:
-    """Yields pairs of rows that differ in at most `_NEAR_BITS` bits, most of them repeatedly.
+    """Yields pairs of rows, of `(n, HASH_BYTES)`, that differ in at most `_NEAR_BITS` bits.
 
-    Rows that differ in fewer bits than there are bands have an equal band, so that sorting by it
-    makes them neighbours. Of rows that differ in a few more bits, most do as well.
-
-    Args:
-        table: `(n, HASH_BYTES)` difference hashes.
+    Most are repeated. Rows that differ in fewer bits than there are bands have an equal band, so
+    that sorting by it makes them neighbours. Of rows that differ in a few more bits, most do as
+    well.
     """
     import numpy as np
 

@@ -18,12 +18,7 @@ _NUM_SHOWN = 5
 
 
 class Rejects:
-    """Collects rejected files, up to an allowed share.
-
-    Args:
-        num_pictures: number of images in the whole conversion.
-        max_share: largest share that may be rejected, in [0, 1].
-    """
+    """Collects rejected files, up to a share of all images in [0, 1]."""
 
     def __init__(self, num_pictures: int, max_share: float) -> None:
         self._num_pictures = num_pictures
@@ -32,11 +27,7 @@ class Rejects:
         """File name and reason, in the order of the source."""
 
     def add(self, file_name: str, reason: str) -> None:
-        """Adds a rejected file.
-
-        Args:
-            file_name: as in the source; undecodable bytes are surrogate escapes.
-            reason: in plain words.
+        """Adds a rejected file; undecodable bytes of its name are surrogate escapes.
 
         Raises:
             DatasetError: more than the allowed share is rejected.
@@ -117,8 +108,8 @@ def make_catalogue(
         source: name of the source, for messages.
 
     Raises:
-        DatasetError: there are no images, fewer than two classes, an unknown class, or a class with
-            too few images to split that must not be left out.
+        DatasetError: no images, fewer than two classes, an unknown class, or a class too small to
+            split that must not be left out.
     """
     counts: Counter[str] = Counter()
     draws: defaultdict[str, list[int]] = defaultdict(list)

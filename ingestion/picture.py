@@ -95,7 +95,6 @@ class Jpeg(NamedTuple):
     """A normalised image."""
 
     data: bytes
-    """The JPEG file."""
     width_px: int
     height_px: int
     decoded: Image.Image
@@ -107,14 +106,10 @@ class Jpeg(NamedTuple):
 def normalise(data: bytes, shorter_side_px: int, grayscale: bool) -> Jpeg:
     """Rotates an image file upright, converts it to RGB or grey, and scales it down.
 
-    A JPEG that needs none of this is kept byte for byte. Images are never scaled up and keep their
-    aspect ratio. Transparent parts become white; of an animation the first frame is taken.
-    Re-encoded images have quality 95 and full colour resolution.
-
-    Args:
-        data: the file, of any format.
-        shorter_side_px: length of the shorter side above which the image is scaled down.
-        grayscale: whether to give one grey channel in place of three colours.
+    A JPEG that needs none of this is kept byte for byte. Images are scaled down to
+    `shorter_side_px`, never up, and keep their aspect ratio. Transparent parts become white; of an
+    animation the first frame is taken. Re-encoded images have quality 95 and full colour
+    resolution.
 
     Raises:
         UnusablePictureError: the bytes cannot be decoded.

@@ -58,11 +58,7 @@ FeatureValue = bytes | int
 
 
 def encode_example(features: Mapping[str, FeatureValue]) -> bytes:
-    """Serialises a `tf.train.Example`, deterministically.
-
-    Args:
-        features: value by key; each becomes a list of one bytes or int64 value.
-    """
+    """Serialises a `tf.train.Example` of one bytes or int64 value per key, deterministically."""
     example = Example()
     entries = example.features.feature
     for key, value in features.items():

@@ -15,11 +15,7 @@ from ingestion.picture import MAX_SIDE_PX
 
 
 def make_schema(labels: tuple[str, ...]) -> str:
-    """Returns the `tensorflow_metadata` Schema of a set as text, for schema.pbtxt.
-
-    Args:
-        labels: readable class names, in the order of the integer labels.
-    """
+    """Returns the schema of a set as text, for schema.pbtxt; `labels` are in label order."""
     schema = schema_pb2.Schema()
     encoded = _add(schema, example.IMAGE_KEY, schema_pb2.BYTES)
     # Also keeps the statistics from counting images as if they were words.

@@ -36,15 +36,10 @@ def split_by_position(position: int, step: int) -> int:
 
 
 def split_by_content(digest: bytes, seed: int, eval_share: float, folds: int | None) -> int:
-    """Returns the split of an image by its content alone.
+    """Returns the split of an image by the hash of its file alone.
 
-    Copies of an image thus share a split, and adding images moves none.
-
-    Args:
-        digest: hash of the file.
-        seed: selects one of many such splits.
-        eval_share: share of the images for evaluation, in (0, 1).
-        folds: number of folds, or None for train and eval.
+    Copies of an image thus share a split, and adding images moves none. `seed` selects one of many
+    such splits, `folds` is None for train and eval.
     """
     # A uniform number in [0, 1), as exact as a float can hold.
     place = int.from_bytes(_keyed(digest, seed, b"split")[:6], "big") / (1 << 48)
@@ -63,12 +58,7 @@ def check_classes(
     examples: tuple[Counter[int], ...],
     options: ConvertOptions,
 ) -> None:
-    """Checks that every class has enough images in each split.
-
-    Args:
-        labels: readable class names.
-        examples: for each split, the number of images by label.
-        options: `min_train`, `min_eval` and the kind of split.
+    """Checks that every class has enough images, given their number by label for each split.
 
     Raises:
         DatasetError: one sentence with the classes that have too few, and what to do.

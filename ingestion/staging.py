@@ -18,18 +18,12 @@ from ingestion.dataset import DATASET_FILE
 
 
 class Staging:
-    """Context manager of the hidden folder of one conversion, locked against a second one.
-
-    Args:
-        out: the destination.
-        overwrite: whether an earlier conversion there may be replaced.
-    """
+    """Context manager of the hidden folder of one conversion, locked against a second one."""
 
     def __init__(self, out: Path, overwrite: bool) -> None:
         self._out = out.absolute()
         self._overwrite = overwrite
         self.folder = self._out.with_name(f".{self._out.name}.partial")
-        """Where to write."""
         self._replaced = self._out.with_name(f".{self._out.name}.replaced")
         self._lock = -1
 

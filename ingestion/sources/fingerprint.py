@@ -16,10 +16,6 @@ from ingestion.sources.stores import Entry, open_store
 class SourceKey:
     """The fingerprint of a source, updated while its files are listed.
 
-    Args:
-        source: path of a folder or archive, or "tfds:" and a name.
-        options: those that affect the result are part of the fingerprint.
-
     Raises:
         DatasetError: the source does not exist or cannot be read.
     """
@@ -49,14 +45,10 @@ class SourceKey:
 
 
 def source_fingerprint(source: str, options: ConvertOptions) -> str:
-    """Returns the fingerprint of a source: 64 hexadecimal digits.
+    """Returns the fingerprint of a source and its options as 64 hexadecimal digits.
 
     Covers names, sizes and modification times, but neither the content nor the location of the
     source.
-
-    Args:
-        source: path of a folder or archive, or "tfds:" and a name.
-        options: those that affect the result are part of the fingerprint.
 
     Raises:
         DatasetError: the source does not exist, cannot be read, or is neither a folder nor an

@@ -45,7 +45,6 @@ class Layout:
     """A recognised layout: maps paths to classes."""
 
     name: str
-    """As in `ConvertOptions.layout`."""
     place: Callable[[str], Place | None]
     """Maps a path to its class, or to None for a file that is no image of the set."""
     table: LabelTable | None = None

@@ -25,7 +25,6 @@ class Unusable(NamedTuple):
     file_name: str
     """Name in reports."""
     reason: str
-    """In plain words."""
 
 
 class Reader(Protocol):

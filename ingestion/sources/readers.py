@@ -18,12 +18,7 @@ MAX_FILE_BYTES = 256 << 20
 
 
 class PathReader:
-    """Reader of the layouts in which each image is a file and its path gives the class.
-
-    Args:
-        listing: the files, already spooled.
-        layout: maps each to its class.
-    """
+    """Reader of the layouts in which each image is a file and its path gives the class."""
 
     def __init__(self, listing: Listing, layout: Layout) -> None:
         self._listing = listing

@@ -16,13 +16,9 @@ from ingestion.sources.stores import Entry, Span, Store
 
 
 class Listing:
-    """The entries of a store, walked once and read back from a file.
+    """The entries of a store, walked once and read back from a temporary file.
 
     Walking a store again is expensive: it decompresses archives and reads tar headers.
-
-    Args:
-        store: source of the entries.
-        file: temporary file, written by `spool`.
     """
 
     def __init__(self, store: Store, file: Path) -> None:
@@ -91,10 +87,6 @@ class LabelTable:
 
 def read_label_table(path: str, data: bytes) -> LabelTable | None:
     """Reads a CSV file in UTF-8; None if it lacks a column for the ID or the label.
-
-    Args:
-        path: path in the source, for messages.
-        data: the content.
 
     Raises:
         DatasetError: a row lacks a value, or an ID has two different labels.

@@ -15,10 +15,7 @@ from ingestion.sources.reader import Picture
 
 
 class TfdsReader:
-    """Reader of all splits of a set, which is downloaded and prepared if needed.
-
-    Args:
-        name: as in the catalogue, such as "stanford_dogs" or "cifar10:3.0.2".
+    """Reader of all splits of a set, named as "cifar10:3.0.2"; it is downloaded if needed.
 
     Raises:
         DatasetError: the extra is not installed, the set is unknown or cannot be fetched, or it has

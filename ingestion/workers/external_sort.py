@@ -102,10 +102,8 @@ def spilled_images(folder: Path) -> Iterator[Seen]:
 def _sorted_buckets(folder: Path, *, consume: bool = False) -> Iterator[list[SpilledRecord]]:
     """Yields the sorted records of each bucket; together they are in key order.
 
-    Args:
-        folder: the spill folder.
-        consume: whether to delete a bucket's files once the next is requested, so that the disk
-            never holds much more than one copy.
+    `consume` deletes a bucket's files once the next is requested, so that the disk never holds much
+    more than one copy.
     """
     buckets: defaultdict[str, list[Path]] = defaultdict(list)
     for path in folder.iterdir():

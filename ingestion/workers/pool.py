@@ -40,9 +40,7 @@ _Returned = TypeVar("_Returned")
 class WorkerPool:
     """Context manager of the processes that convert images.
 
-    Args:
-        job: settings of the conversion.
-        num_workers: number of processes, which start on demand. With 1, this process does the work.
+    Processes start on demand. With `num_workers` 1, this process does the work.
     """
 
     def __init__(self, job: Job, num_workers: int) -> None:
@@ -80,14 +78,9 @@ class WorkerPool:
                 self._submit(load_libraries)
 
     def convert(self, tasks: Iterable[Task], num_tasks: int) -> Iterator[Result]:
-        """Converts images, in parallel where that is faster.
+        """Converts images, in parallel where that is faster; yields a result per batch, in order.
 
-        Args:
-            tasks: consumed no faster than they are converted.
-            num_tasks: expected number of tasks.
-
-        Yields:
-            One result per batch, in order.
+        Tasks are consumed no faster than they are converted; `num_tasks` is their expected number.
 
         Raises:
             DatasetError: a worker process died or ran out of memory.

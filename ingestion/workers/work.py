@@ -98,13 +98,7 @@ def convert_picture(task: Task, job: Job) -> SpillRecord:
 def convert_batch(
     tasks: list[Task], job: Job, writer: SpillWriter, stop: c_bool | None = None
 ) -> Result:
-    """Converts images one by one and writes their records.
-
-    Args:
-        tasks: the images.
-        job: settings of the conversion.
-        writer: spill files of this process.
-        stop: becomes true when the result is no longer needed.
+    """Converts images one by one and writes their records, until `stop` becomes true.
 
     Raises:
         OSError: a record cannot be written.

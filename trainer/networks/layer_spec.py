@@ -220,12 +220,7 @@ def _validated(kind: str, options: dict[Any, Any]) -> LayerSpec:
 def check_layers(
     layers: Sequence[LayerSpec], shape: tuple[int, int, int], padding: Padding
 ) -> None:
-    """Checks that each layer can follow the one before.
-
-    Args:
-        layers: first to last.
-        shape: height, width and channels of the image.
-        padding: of convolutions and pools.
+    """Checks that each layer can follow the one before, from an image (height, width, channels).
 
     Raises:
         ValueError: the first layer that cannot follow those before it, by its position from 1.

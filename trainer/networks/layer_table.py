@@ -28,7 +28,7 @@ class WindowSize:
     kernel: int
     """K, the size of the window, including the gaps of a dilated one."""
     stride: int
-    """S."""
+    """S, from one place of the window to the next."""
     padding: Literal["same", "valid"]
     """`valid` pads nothing, `same` so that the result is ceil(W / S)."""
 
@@ -96,11 +96,7 @@ def all_layers(model: keras.Model) -> Iterator[layers.Layer]:
 
 
 def layer_rows(model: keras.Model) -> Iterator[LayerRow]:
-    """Yields a row for each layer, including those of nested models.
-
-    Args:
-        model: built, with or without weights (see `trainer.networks.registry.outline_network`).
-    """
+    """Yields a row for each layer of a built model, including nested models; needs no weights."""
     yield from _rows(model, "")
 
 

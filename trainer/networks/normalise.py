@@ -27,18 +27,11 @@ _RANGE = 255.0
 def normalise_layer(
     normalise: Normalisation, image: ImageSpec, statistics: PictureStatistics | None
 ) -> layers.Layer:
-    """Returns the layer that normalises the pixels.
+    """Returns a layer named `normalise`, from uint8 to float32 of the same shape.
 
     It computes in float32 under every precision policy: bfloat16 has eight bits of precision, of
-    which subtracting a mean leaves few.
-
-    Args:
-        normalise: the kind of normalisation.
-        image: size and channels of the images.
-        statistics: of the train split; used by `NEEDS_STATISTICS` only.
-
-    Returns:
-        A layer named `normalise`, from uint8 to float32 of the same shape.
+    which subtracting a mean leaves few. Only `NEEDS_STATISTICS` use the statistics, of the train
+    split.
 
     Raises:
         ValueError: required statistics are missing, or are of images of another size.

@@ -17,14 +17,10 @@ _Found = dict[str, keras.KerasTensor]
 
 
 def tap_layers(network: keras.Model, names: Collection[str]) -> tuple[keras.Model, list[str]]:
-    """Builds a model that shares the network's layers and outputs the chosen ones.
+    """Builds a model that shares a network's layers and outputs the named ones.
 
     The output of a layer in a nested model belongs to that model's graph, not to the network's, so
     the network is called once more, with the same layers, and the outputs are collected.
-
-    Args:
-        network: a functional or sequential model.
-        names: layers of it or of nested models.
 
     Returns:
         A model from images to a list of outputs, and the layers' names in the same order.

@@ -88,12 +88,7 @@ def guess(
 
 
 def draw_predictions(guesses: Sequence[Guess], step: int) -> Image.Image:
-    """Draws the grid: correct ones with a tick in blue, wrong ones with a cross in vermilion.
-
-    Args:
-        guesses: at least one.
-        step: number of training steps.
-    """
+    """Draws the grid: correct ones with a tick in blue, wrong ones with a cross in vermilion."""
     num_right = sum(guess.right for guess in guesses)
     heading = (
         f"Eval pictures after {step:,} steps: {num_right} of {len(guesses)} right.   "

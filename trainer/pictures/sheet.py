@@ -38,12 +38,7 @@ def wrap(
     """Breaks a text into at least one line of at most `width_px` pixels.
 
     Lines break between words and after hyphens, within a word only if it is wider than a line.
-
-    Args:
-        text: any text; no-break spaces are kept.
-        font: font of the text.
-        width_px: maximal width.
-        max_lines: further lines are dropped, and the last one ends in an ellipsis.
+    Lines beyond `max_lines` are dropped, and the last one ends in an ellipsis.
     """
     lines = [""]
     for word in _words(text, font, width_px):

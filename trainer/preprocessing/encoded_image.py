@@ -43,10 +43,7 @@ class _Declared(NamedTuple):
 
 
 def refuse_costly(encoded: tf.Tensor) -> tf.Tensor:
-    """Refuses images that would take a server too much memory or time to decode.
-
-    Args:
-        encoded: scalar string.
+    """Refuses encoded images that would take a server too much memory or time to decode.
 
     Returns:
         The same bytes, scalar string; of a GIF only the first frame, because its decoder decodes

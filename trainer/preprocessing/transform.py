@@ -65,12 +65,7 @@ def decode_picture(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def fit_picture(picture: tf.Tensor, image: ImageSpec, transform: TransformConfig) -> tf.Tensor:
-    """Scales an image to the network's size and channels.
-
-    Args:
-        picture: `(height, width, 3)` uint8 in [0, 255], of any size.
-        image: target size and channels.
-        transform: how to fit another aspect ratio.
+    """Scales an image `(height, width, 3)` uint8 of any size to the network's size and channels.
 
     Returns:
         `(image.height_px, image.width_px, image.channels)` uint8 in [0, 255].
