@@ -1,8 +1,8 @@
-"""Baseline: the model that a new one must not be worse than.
+"""Baseline: copies the served model, which a new model must not be worse than.
 
 TFX finds it with a Resolver node, which open-source Kubeflow Pipelines refuses to run. This
-component looks at the push destination instead, and always gives a Model artifact: an empty one
-says that there is no baseline yet (`components.evaluator.component` understands that).
+component reads the push destination instead, and always gives a Model artifact; an empty one means
+that there is no baseline yet (`components.evaluator.component` handles that).
 """
 
 import logging
@@ -30,15 +30,14 @@ def Baseline(  # noqa: N802 - a component is named as a class
 ) -> None:
     """Copies the served model, so that it can be evaluated even after it was replaced.
 
-    A version that names other breeds gives no baseline: the labels of one model mean nothing to
-    the other.
+    A version with other classes is no baseline, because the labels of the two models do not match.
 
     Args:
-        schema: names the breeds of this run.
+        schema: names this run's classes.
         model: receives the model, or stays empty.
         push_destination: the folder that the model server watches.
         version: a version's number, `none` or `newest`.
-        code: fingerprint of the code of this component.
+        code: fingerprint of this component's code.
 
     Raises:
         ValueError: `version` is not in `push_destination`.

@@ -1,7 +1,7 @@
-"""CuratedSchema: a schema that people wrote, or that the converter wrote beside the records.
+"""CuratedSchema: imports a schema that people or the converter wrote.
 
-TFX's ImportSchemaGen does the same but is cached by the file's name, so that an edited schema goes
-unnoticed; here the content's fingerprint is a parameter of the node.
+TFX's ImportSchemaGen is cached by the file's name and misses edits; here the fingerprint of the
+content is a parameter of the node.
 """
 
 import shutil
@@ -21,13 +21,9 @@ def CuratedSchema(  # noqa: N802 - a component is named as a class
     fingerprint: Parameter[str],
     code: Parameter[str],
 ) -> None:
-    """Copies `schema_file` into the artifact.
+    """Copies `schema_file`, a `tensorflow_metadata` Schema in text form, into the artifact.
 
-    Args:
-        schema: receives the schema.
-        schema_file: a `tensorflow_metadata` Schema in text form.
-        fingerprint: hash of the file's content.
-        code: fingerprint of this module.
+    `fingerprint` is a hash of the file's content, `code` the fingerprint of this module.
     """
     target = Path(schema.uri)
     target.mkdir(parents=True, exist_ok=True)

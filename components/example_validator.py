@@ -1,4 +1,4 @@
-"""TFX's ExampleValidator, which here stops the run when it finds an anomaly."""
+"""TFX's ExampleValidator, which also stops the run when it finds an anomaly."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _LONGEST = 300  # characters: TFDV lists every unexpected value
 
 
 class AnomaliesFoundError(Exception):
-    """The data does not fit the schema; the message lists the anomalies in words."""
+    """The data does not fit the schema; the message lists the anomalies."""
 
 
 class ExampleValidatorExecutor(executor.Executor):
-    """Validates, then fails on anomalies, so that no later node sees the data."""
+    """Validates, then raises on anomalies, so that no later node sees the data."""
 
     def Do(  # noqa: N802 - overrides TFX's name
         self,
@@ -30,7 +30,7 @@ class ExampleValidatorExecutor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> execution_result_pb2.ExecutorOutput:
-        """Validates, as `tfx.components.example_validator.executor.Executor.Do` says.
+        """Validates; see `tfx.components.example_validator.executor.Executor.Do`.
 
         Raises:
             AnomaliesFoundError: a split does not fit the schema.
@@ -53,10 +53,7 @@ class ExampleValidatorExecutor(executor.Executor):
 class ExampleValidator(component.ExampleValidator):
     """`tfx.components.ExampleValidator` that stops the run on an anomaly.
 
-    Args:
-        statistics: StatisticsGen's.
-        schema: what the examples must be like.
-        code: fingerprint of the code of this component.
+    `code` is the fingerprint of this component's code.
     """
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(ExampleValidatorExecutor)
@@ -69,11 +66,7 @@ class ExampleValidator(component.ExampleValidator):
 
 
 def anomalies_in_words(folder: Path) -> list[str]:
-    """Lists what is wrong with a split.
-
-    Args:
-        folder: of the split, in the component's output.
-    """
+    """Lists the anomalies in a split's folder of the component's output."""
     anomalies = anomalies_pb2.Anomalies()
     anomalies.ParseFromString((folder / executor.DEFAULT_FILE_NAME).read_bytes())
     texts = [

@@ -1,1 +1,1 @@
-"""Canary: serves the candidate for a moment, as production would, before it is pushed."""
+"""Canary: serves the candidate with a real model server and checks its answers before the push."""

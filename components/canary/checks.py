@@ -1,4 +1,4 @@
-"""What the canary asks a model server, and what it expects to hear."""
+"""Requests that the canary sends to a model server, and checks of the responses."""
 
 from __future__ import annotations
 
@@ -24,16 +24,11 @@ _MIN_TIMED = 50
 _BOMB_SIDE_PX = 30_000
 
 Answer = tuple[list[bytes], NDArray[np.float32]]
-"""Breeds and their probabilities, the most probable first."""
+"""Top-k breeds and their probabilities, the most probable first."""
 
 
 def own_answers(model_path: str, pictures: Sequence[bytes]) -> list[Answer]:
-    """Asks the model itself, in this process.
-
-    Args:
-        model_path: a SavedModel.
-        pictures: encoded.
-    """
+    """Runs the SavedModel in this process on encoded images."""
     with tf.device("/CPU:0"):  # as the server does
         signature = tf.saved_model.load(model_path).signatures[DEFAULT_SIGNATURE]
         answer = signature(pictures=tf.constant(pictures, tf.string))
@@ -44,7 +39,7 @@ def own_answers(model_path: str, pictures: Sequence[bytes]) -> list[Answer]:
 def check_answers(
     server: ChildServer, pictures: Sequence[bytes], expected: Sequence[Answer]
 ) -> Iterator[str]:
-    """Asks for each picture by itself; yields what is wrong with the answers, in words."""
+    """Sends each image by itself; yields a message where answers differ from the model's own."""
     differing, worst = 0, 0.0
     for picture, own in zip(pictures, expected, strict=True):
         try:
@@ -63,7 +58,7 @@ def check_answers(
 
 
 def check_hostile(server: ChildServer) -> Iterator[str]:
-    """Sends what is no picture; yields what was not refused as it should be, in words."""
+    """Sends invalid inputs; yields a message for each not refused with INVALID_ARGUMENT."""
     for name, tensor, may_be_picture in _hostile():
         try:
             _predict(server, tensor)
@@ -80,14 +75,9 @@ def check_hostile(server: ChildServer) -> Iterator[str]:
 
 
 def latencies_ms(server: ChildServer, pictures: Sequence[bytes]) -> list[float]:
-    """Measures how long a picture's answer takes, one after the other.
+    """Returns at least fifty latencies of single-image requests, sent one after the other.
 
-    Args:
-        server: has been asked before, so that nothing is done for the first time.
-        pictures: encoded; each is asked for at least once.
-
-    Returns:
-        At least fifty times in milliseconds.
+    The server must have answered before, so that no first-call cost is measured.
 
     Raises:
         grpc.RpcError: a call fails.
@@ -102,7 +92,7 @@ def latencies_ms(server: ChildServer, pictures: Sequence[bytes]) -> list[float]:
 
 
 def _hostile() -> Iterator[tuple[str, tf.compat.v1.TensorProto, bool]]:
-    """Yields a name, a tensor, and whether it may hold what can be decoded after all."""
+    """Yields a name, a tensor, and whether it may be decodable after all."""
     noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3)).astype(np.uint8)
     jpeg: bytes = tf.io.encode_jpeg(noise).numpy()
     flipped = bytearray(jpeg)
@@ -139,7 +129,7 @@ def _answer(response: PredictResponse) -> Answer:
 
 
 def _difference(answer: Answer, own: Answer) -> float:
-    """Largest difference of a probability; breeds that are equally probable may change places."""
+    """Returns the largest difference of a probability; equally probable breeds may swap places."""
     (breeds, probabilities), (own_breeds, own_probabilities) = answer, own
     if probabilities.shape != own_probabilities.shape:
         return 1.0

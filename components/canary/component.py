@@ -1,8 +1,8 @@
-"""Canary: serves the candidate for a moment, as production would, before it is pushed.
+"""Canary: serves the candidate with a real model server and blesses it if it answers correctly.
 
-TFX's InfraValidator does it with Docker or Kubernetes, and asks what it is told to. This one starts
-a model server within the step, on any machine, compares its answers with the model's own, sends it
-what a stranger might, and holds it against a latency. It gives the same InfraBlessing.
+Replaces TFX's InfraValidator, which needs Docker or Kubernetes and only sends given requests. This
+component starts a model server within the step, compares its answers with the model's own, sends
+invalid inputs, and checks a bound on latency. It gives the same InfraBlessing.
 """
 
 import itertools
@@ -44,19 +44,18 @@ def Canary(  # noqa: N802 - a component is named as a class
     code: Parameter[str],
     attempt: Parameter[int],
 ) -> None:
-    """Blesses a model that a model server serves as it should.
+    """Blesses a model that a model server loads, answers with correctly and serves fast enough.
 
     Args:
-        examples: ExampleGen's; pictures are taken from the eval split.
+        examples: ExampleGen's; images are taken from the eval split.
         model: the candidate.
-        model_blessing: the Evaluator's. Without it the model is not tried, and not blessed either.
-        blessing: receives the verdict, what was found, and the last of the server's log.
-        num_examples: eval pictures to ask for.
-        max_latency_ms: bound of the time in which 99 of 100 single pictures must be answered.
+        model_blessing: the Evaluator's. Without it the model is neither tried nor blessed.
+        blessing: receives the verdict, the results, and the end of the server's log.
+        num_examples: eval images to send.
+        max_latency_ms: bound on the 99th percentile of the latency of single images.
         start_timeout_s: how long the server may take to load the model.
-        code: fingerprint of this component and of the server that is tried.
-        attempt: how often this model was refused before; what a busy machine refused may be tried
-            again.
+        code: fingerprint of this component and of the server.
+        attempt: how often this model was refused before; a new number makes TFX try it again.
     """
     # TFX's Pusher and Kubeflow both want the folder, whatever the verdict.
     os.makedirs(blessing.uri, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A model server as a child process that serves one model and never outlives its parent."""
+"""Runs a model server as a child process that serves one model and never outlives its parent."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ from foundation.names import TENSORFLOW_SERVING
 from foundation.processes import end_with_parent
 
 MODEL_NAME = "candidate"
-"""Name by which the child serves the model."""
 _STOP_S = 10.0
 _RETRY_MS = 100
 _LOG_TAIL_BYTES = 64 * 1024
@@ -40,7 +39,7 @@ _ENVIRONMENT = {
 
 
 class ServerFailedError(Exception):
-    """The child does not serve the model; the message says what happened, in words."""
+    """The child does not serve the model; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +47,12 @@ class ChildServer:
     """A model server that is answering."""
 
     channel: grpc.Channel
-    """Reaches it."""
     process: subprocess.Popen[bytes]
-    """The child."""
     log_path: Path
-    """What it writes."""
+    """Its stdout and stderr."""
 
     def has_died(self, wait_s: float = 0) -> bool:
-        """Says whether it has ended; a connection may break a moment before that."""
+        """Checks whether it has ended; a connection may break a moment before that."""
         try:
             self.process.wait(wait_s)
         except subprocess.TimeoutExpired:
@@ -64,25 +61,19 @@ class ChildServer:
 
 
 def server_command() -> list[str]:
-    """Returns what starts a model server here: TensorFlow Serving if it is installed, else ours."""
+    """Returns the command of a model server: TensorFlow Serving if installed, else our own."""
     installed = shutil.which(TENSORFLOW_SERVING)
     return [installed] if installed else [sys.executable, "-m", "serving.model_server"]
 
 
 @contextmanager
 def child_server(model_path: str, log_dir: Path, start_timeout_s: float) -> Iterator[ChildServer]:
-    """Serves a model over a UNIX socket until the context ends.
+    """Serves a model over a UNIX socket until the context ends, logging to `log_dir/server.log`.
 
-    Args:
-        model_path: a SavedModel, on this machine or in a bucket.
-        log_dir: folder to write `server.log` to.
-        start_timeout_s: how long the server may take to load the model.
-
-    Yields:
-        The server, once the model is served.
+    The SavedModel may be in a bucket. Yields once the model is served.
 
     Raises:
-        ServerFailedError: it ended or did not serve the model in time.
+        ServerFailedError: the server ended, or did not serve the model in time.
     """
     # The path of a socket may have a hundred characters, which a run's own folders may exceed.
     with tempfile.TemporaryDirectory(prefix="canary-") as folder:
@@ -130,7 +121,7 @@ def child_server(model_path: str, log_dir: Path, start_timeout_s: float) -> Iter
 
 
 def log_tail(log_path: Path) -> str:
-    """Returns the last that a server wrote."""
+    """Returns the last 64 KiB of a server's log."""
     with log_path.open("rb") as log:
         log.seek(max(0, log_path.stat().st_size - _LOG_TAIL_BYTES))
         return log.read().decode(errors="replace")

@@ -1,1 +1,1 @@
-"""Evaluator: measures the model with TensorFlow Model Analysis and holds it to its bounds."""
+"""Evaluator: measures the model with TensorFlow Model Analysis and checks it against bounds."""

@@ -1,4 +1,4 @@
-"""What TFMA's pass leaves beside its metrics: an answer for each eval picture."""
+"""Writes the model's answer to each eval image to Parquet files, within TFMA's evaluation."""
 
 from __future__ import annotations
 
@@ -20,22 +20,19 @@ from trainer.preprocessing.features import LABEL_KEY
 ANSWERS_FOLDER = "answers"
 """Folder below the evaluation."""
 ANSWERS_SUFFIX = ".parquet"
-"""End of its files' names."""
 NUM_GUESSES = 5
-"""Most probable breeds that are kept of each answer; fewer where there are fewer breeds."""
+"""The k of the top-k that are kept; fewer where there are fewer classes."""
 
 FILENAME = "filename"
-"""Name of the picture's file; empty where the records have none."""
+"""Name of the image file; empty where the records have none."""
 LABEL = "label"
-"""The truth, as a label."""
+"""The true label."""
 GUESSES = "guesses"
-"""The most probable labels, the first most; of equals the lowest label, as TFMA names them."""
+"""Top-k labels, the most probable first; ties go to the lowest label, as in TFMA."""
 GUESS_PROBABILITIES = "guess_probabilities"
-"""Their probabilities."""
 TRUTH_PROBABILITY = "truth_probability"
-"""Probability of the true label."""
 NUM_BETTER = "num_better"
-"""Labels that are more probable than the truth: below 5, and TFMA's top-5 accuracy counts it."""
+"""Labels more probable than the true one: below 5 counts as correct in TFMA's top-5 accuracy."""
 CROSS_ENTROPY = "cross_entropy"
 """In nats, clipped as TFMA's loss is."""
 
@@ -49,22 +46,17 @@ _OF_A_MODEL = (
 
 
 def of_baseline(column: str) -> str:
-    """Returns the name of the baseline's column; there is one only if there is a baseline."""
+    """Returns the name of the baseline's column, which exists only if there is a baseline."""
     return f"baseline_{column}"
 
 
 def of_slice(feature: str) -> str:
-    """Returns the name of the column of a feature that the eval split is sliced on."""
+    """Returns the name of the column of a slicing feature."""
     return f"slice:{feature}"
 
 
 def answer_schema(slices: Sequence[str], *, has_baseline: bool) -> pa.Schema:
-    """Describes the files.
-
-    Args:
-        slices: features that the eval split is sliced on.
-        has_baseline: whether there is a baseline.
-    """
+    """Returns the Parquet schema of the answers, given the slicing features."""
     baseline = [(of_baseline(name), kind) for name, kind in _OF_A_MODEL] if has_baseline else []
     return pa.schema(
         [
@@ -78,12 +70,12 @@ def answer_schema(slices: Sequence[str], *, has_baseline: bool) -> pa.Schema:
 
 
 evaluation_folder: ContextVar[str] = ContextVar("evaluation_folder")
-"""Folder or address of the evaluation under way. Apart from the extractors that ask for it, because
-TFX loads their module anew."""
+"""Folder or address of the current evaluation. Defined outside the extractors' module, because TFX
+loads that anew."""
 
 
 Extracts = dict[str, Any]
-"""A batch of pictures on its way through TFMA: arrays `(batch, ...)` by name, nested."""
+"""A batch of images in TFMA: nested arrays `(batch, ...)` by name."""
 
 # As Keras clips: a loss is never infinite.
 _EPSILON = 1e-7
@@ -94,14 +86,14 @@ class UnknownFeatureError(Exception):
 
 
 class KeepAnswers(beam.PTransform):
-    """Adds the features to slice on to TFMA's batches, and writes what was answered.
+    """Adds slicing features to TFMA's batches, and writes the answers.
 
-    A transform for a place behind the model and before slices are cut.
+    Must run after inference and before slicing.
 
     Args:
         evaluation: folder or address of the evaluation.
         models: names of the model and, if there is one, the baseline.
-        slices: features to slice on, the breed left out.
+        slices: features to slice on, without the breed.
     """
 
     def __init__(self, evaluation: str, models: Sequence[str], slices: Sequence[str]) -> None:
@@ -111,7 +103,7 @@ class KeepAnswers(beam.PTransform):
         self._slices = tuple(slices)
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
-        """Returns the batches with the features added, as Beam asks of a transform."""
+        """Returns the batches with the features added."""
         schema = answer_schema(self._slices, has_baseline=len(self._models) > 1)
         sliced = batches | "AddSliceFeatures" >> beam.Map(_with_slice_features, self._slices)
         _ = (
@@ -126,10 +118,10 @@ class KeepAnswers(beam.PTransform):
 
 
 def _with_slice_features(extracts: Extracts, slices: Sequence[str]) -> Extracts:
-    """Returns a copy with all the features `slices`, which come from records or out of them.
+    """Returns a copy with the features `slices` added where they must be derived.
 
     Raises:
-        UnknownFeatureError: a feature is neither in the records nor can be worked out of them.
+        UnknownFeatureError: a feature is neither in the records nor derivable from them.
     """
     features: dict[str, NDArray[Any]] = dict(extracts[tfma.FEATURES_KEY])
     for name in slices:
@@ -146,7 +138,7 @@ def _with_slice_features(extracts: Extracts, slices: Sequence[str]) -> Extracts:
 
 
 def _derived(name: str, features: Mapping[str, NDArray[Any]], batch_size: int) -> NDArray[Any]:
-    """Works a feature out of the others: `(batch, 1)` bytes."""
+    """Derives a feature from the others: `(batch, 1)` bytes."""
     derive = DERIVED[name]
     values = [
         derive({key: column[place] for key, column in features.items()}).encode()
@@ -158,7 +150,6 @@ def _derived(name: str, features: Mapping[str, NDArray[Any]], batch_size: int) -
 def _answers(
     extracts: Extracts, models: Sequence[str], slices: Sequence[str], schema: pa.Schema
 ) -> pa.Table:
-    """Makes a row of each picture."""
     features = extracts[tfma.FEATURES_KEY]
     labels = features[LABEL_KEY].reshape(-1)
     predictions = extracts[tfma.PREDICTIONS_KEY]
@@ -179,12 +170,7 @@ def _answers(
 
 
 def _of_model(probabilities: NDArray[Any], labels: NDArray[Any]) -> dict[str, Any]:
-    """Works out a model's columns.
-
-    Args:
-        probabilities: `(batch, num_classes)` float32.
-        labels: `(batch,)` int64.
-    """
+    """Computes a model's columns from `(batch, num_classes)` float32 and `(batch,)` int64."""
     guesses = np.argsort(-probabilities, axis=1, kind="stable")[:, :NUM_GUESSES]
     truth = np.take_along_axis(probabilities, labels[:, None], axis=1)
     clipped = np.clip(probabilities.astype(np.float64), _EPSILON, 1 - _EPSILON)
@@ -200,7 +186,6 @@ def _of_model(probabilities: NDArray[Any], labels: NDArray[Any]) -> dict[str, An
 
 
 def _words(column: NDArray[Any] | None, batch_size: int) -> list[str]:
-    """Decodes a feature that each picture has once."""
     if column is None:
         return [""] * batch_size
     return [", ".join(_texts(values)) for values in column]

@@ -1,4 +1,4 @@
-"""TFX's Evaluator, with a baseline that may be empty, and with an answer for each picture."""
+"""TFX's Evaluator with an optional baseline, which also writes an answer for each image."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ _EXTRACTORS = "components.evaluator.extractors"
 
 
 class EvaluatorExecutor(executor.Executor):
-    """Leaves out an empty baseline; TFX then ignores the thresholds that compare with it.
+    """Drops an empty baseline, so that TFX ignores the thresholds that compare with it.
 
-    Beside TFMA's own files stand the answers, as `components.evaluator.answers` describes
-    them.
+    Also writes the answers (`components.evaluator.answers`) beside TFMA's files.
     """
 
     def Do(  # noqa: N802 - overrides TFX's name
@@ -35,12 +34,12 @@ class EvaluatorExecutor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Evaluates the model, as `tfx.components.evaluator.executor.Executor.Do` says."""
+        """Evaluates the model; see `tfx.components.evaluator.executor.Executor.Do`."""
         baseline = input_dict.get(BASELINE_MODEL_KEY, [])
         if not all(holds_model(artifact) for artifact in baseline):
             input_dict = {key: value for key, value in input_dict.items() if value is not baseline}
         exec_properties = {**exec_properties, MODULE_PATH_KEY: _EXTRACTORS}
-        # Metrics are counted eagerly: AutoGraph would only rewrite them for each slice, slowly.
+        # Metrics run eagerly: AutoGraph would only rewrite them for each slice, slowly.
         evaluate = tf.autograph.experimental.do_not_convert(super().Do)
         token = evaluation_folder.set(artifact_utils.get_single_uri(output_dict[EVALUATION_KEY]))
         try:
@@ -52,12 +51,7 @@ class EvaluatorExecutor(executor.Executor):
 class Evaluator(component.Evaluator):
     """`tfx.components.Evaluator` that takes the output of `components.baseline.Baseline`.
 
-    Args:
-        examples: ExampleGen's.
-        model: the candidate.
-        baseline_model: the served model, which may be empty.
-        eval_config: what to measure, and the bounds.
-        code: fingerprint of the code of this component.
+    `code` is the fingerprint of this component's code.
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(EvaluatorExecutor)

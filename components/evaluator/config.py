@@ -1,4 +1,4 @@
-"""From the configured bounds to TensorFlow Model Analysis's own configuration."""
+"""Converts the configured bounds to TensorFlow Model Analysis's configuration."""
 
 from __future__ import annotations
 
@@ -28,13 +28,10 @@ _BY_BREED = config_pb2.SlicingSpec(feature_keys=[BREED_KEY])
 
 
 def eval_config(bounds: EvaluatorConfig) -> config_pb2.EvalConfig:
-    """Says what to measure, on which slices, and within which bounds.
+    """Returns the metrics, slices and thresholds for TFMA.
 
     Metrics are computed over the whole eval split, within each breed and within each value of each
     feature in `slices`.
-
-    Args:
-        bounds: the bounds to keep.
     """
     metrics = [
         config_pb2.MetricConfig(class_name="ExampleCount"),
@@ -58,8 +55,7 @@ def eval_config(bounds: EvaluatorConfig) -> config_pb2.EvalConfig:
         metrics_specs=[
             config_pb2.MetricsSpec(metrics=metrics),
             config_pb2.MetricsSpec(
-                # Of the breed that is named, whichever it is: is it as often right as it is
-                # probable?
+                # Of the top-1 breed: is it as often correct as it is probable?
                 binarize=config_pb2.BinarizationOptions(k_list={"values": [1]}),
                 metrics=[
                     _metric("CalibrationPlot", name=CALIBRATION, num_buckets=CALIBRATION_BINS)
@@ -97,9 +93,9 @@ def _metric(class_name: str, **options: Any) -> config_pb2.MetricConfig:
 def _threshold(
     slices: config_pb2.SlicingSpec, lower_bound: float, *, max_drop: float | None = None
 ) -> config_pb2.PerSliceMetricThreshold:
-    """A lower bound, and how far below the baseline a metric may be.
+    """Returns a lower bound, and the largest drop below the baseline.
 
-    The slices are always named, because TFMA applies a threshold without slices to all of them.
+    Slices are always named, because TFMA applies a threshold without slices to all of them.
     """
     threshold = config_pb2.MetricThreshold(
         value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": lower_bound - HAIR})

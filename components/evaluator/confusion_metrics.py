@@ -1,4 +1,4 @@
-"""Metrics of our own for TFMA: worked out of the confusion matrix, which is counted anyway."""
+"""Custom TFMA metrics that are computed from the confusion matrix."""
 
 from __future__ import annotations
 
@@ -14,29 +14,21 @@ from tensorflow_model_analysis.proto import config_pb2
 from components.evaluator.metrics import METRIC_BY_NAME, SLICE_ACCURACY, Cells
 
 NO_THRESHOLD = 0.0
-"""How probable the most probable breed must be to count: never mind how little."""
+"""The top-1 breed counts however low its probability."""
 
 
 class TableMetric(metric_types.Metric):
-    """A metric whose row in the table has a function of the confusion matrix.
-
-    Args:
-        name: the metric's name.
-    """
+    """A metric that `metrics.METRICS` computes from the confusion matrix."""
 
     def __init__(self, name: str) -> None:
         super().__init__(metric_util.merge_per_key_computations(_table_metric), name=name)
 
 
 class SliceAccuracy(metric_types.Metric):
-    """The accuracy, or 1 where there are too few pictures to tell.
+    """The accuracy, or 1 where there are fewer than `min_pictures` images.
 
-    TFMA holds each slice to its bound, and asks for a value in each. The number to show for a
-    slice is the accuracy itself.
-
-    Args:
-        min_pictures: fewest pictures whose accuracy counts.
-        name: the metric's name.
+    TFMA applies its threshold to every slice and needs a value in each. Only the threshold uses
+    this metric; reports show the accuracy itself.
     """
 
     def __init__(self, min_pictures: int, name: str = SLICE_ACCURACY) -> None:
@@ -47,7 +39,7 @@ class SliceAccuracy(metric_types.Metric):
         )
 
 
-# TFMA looks up in the signature what it has to hand over.
+# TFMA reads from the signature which arguments to pass.
 def _table_metric(
     name: str,
     eval_config: config_pb2.EvalConfig | None = None,

@@ -1,7 +1,6 @@
-"""Where TFX's Evaluator looks for the extractors that TFMA runs.
+"""TFMA's extractors, with one added after inference and before slicing.
 
-They are TFMA's own, with one put in between: behind the model, before slices are cut. Nothing is
-inferred a second time.
+TFX's Evaluator loads this module. No inference runs twice.
 """
 
 from __future__ import annotations
@@ -18,12 +17,9 @@ from trainer.preprocessing.features import BREED_KEY
 def custom_extractors(
     eval_shared_model: Any, eval_config: tfma.EvalConfig, tensor_adapter_config: Any
 ) -> list[tfma.extractors.Extractor]:
-    """Lists the extractors; TFX calls this by its name.
+    """Returns the extractors, given one or, with a baseline, two `tfma.EvalSharedModel`s.
 
-    Args:
-        eval_shared_model: one or, with a baseline, two `tfma.EvalSharedModel`s.
-        eval_config: says which features to slice on.
-        tensor_adapter_config: passed on to TFMA.
+    TFX calls this by its name.
     """
     extractors = list(
         tfma.default_extractors(

@@ -1,8 +1,7 @@
-"""The table of metrics: what is measured of a model, and what goes by it.
+"""The table of metrics that describe a model.
 
-The Evaluator's configuration, the bounds, the terminal, the history, the folds, the comparison, the
-report, the model card and Kubeflow's page all read this table. A new metric is a row here, and a
-setting in `components.evaluator.settings` if it has a bound. Nothing here needs TensorFlow.
+Everything that computes, bounds or shows metrics reads this table. A new metric is a row here, and
+a setting in `components.evaluator.settings` if it has a bound. Nothing here needs TensorFlow.
 """
 
 from __future__ import annotations
@@ -20,15 +19,14 @@ if TYPE_CHECKING:
     from components.evaluator.results.answer_table import ModelAnswers
 
 Figures = Mapping[str, float]
-"""Values by the name of their metric; what was not measured is missing."""
+"""Values by metric name; missing where not measured."""
 Cells = Mapping[tuple[int, int], float]
-"""A confusion matrix: pictures by label of the truth and label that was named; where there are
-none, there is no cell."""
+"""A sparse confusion matrix: image counts by true label and predicted label."""
 
 
 @dataclass(frozen=True)
 class TfmaClass:
-    """A metric that TFMA, or Keras through TFMA, knows itself."""
+    """A metric class of TFMA, or of Keras through TFMA."""
 
     class_name: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -39,33 +37,31 @@ class Metric:
     """One figure over the eval split, and over each slice of it."""
 
     name: str
-    """In TFMA's results, in ML Metadata, and in CSV and JSON files."""
+    """Name in TFMA's results, in ML Metadata, and in CSV and JSON files."""
     title: str
-    """As people call it."""
     column: str
     """Heading of a narrow column."""
     meaning: str
-    """One sentence for readers who do not know it."""
     computed_by: TfmaClass | Callable[[Cells], float]
-    """How TFMA computes it; a function is handed the confusion matrix, which is counted anyway."""
+    """How TFMA computes it; a function gets the confusion matrix."""
     per_picture: Callable[[ModelAnswers], NDArray[np.float64]] | None = None
-    """Values of single pictures, `(n,)`, whose mean the figure is. Its interval is worked out of
-    them; without them it has none."""
+    """Values of single images, `(n,)`, whose mean is the figure. Its confidence interval is
+    computed from them; without them it has none."""
     mean_over_breeds: bool = False
-    """Whether the mean is that of the breeds' means, so that each breed counts the same."""
+    """Whether it is the mean of the classes' means, so that each class counts the same."""
     higher_is_better: bool = True
     digits: int = 3
-    """Digits behind the point, in the terminal."""
+    """Decimal places in the terminal."""
     bound: str | None = None
     """Setting of the Evaluator that is its lower bound over the whole eval split."""
 
     def written(self, value: float | None) -> str:
-        """Writes a value; `-` where there is none."""
+        """Formats a value; `-` for None."""
         return "-" if value is None else f"{value:.{self.digits}f}"
 
 
 def mean_recall(confusion: Cells) -> float:
-    """Averages the shares of right answers of all breeds that have pictures."""
+    """Returns the mean recall over all classes that have images."""
     pictures: defaultdict[int, float] = defaultdict(float)
     for (truth, _), count in confusion.items():
         pictures[truth] += count
@@ -123,17 +119,15 @@ METRICS = (
 METRIC_BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
 
 EXAMPLE_COUNT = "example_count"
-"""In TFMA's results, the number of pictures."""
 SLICE_ACCURACY = "slice_accuracy"
-"""What the bounds on slices hold: the accuracy, or 1 where a slice has too few pictures."""
+"""Metric of the bounds on slices: the accuracy, or 1 where a slice has too few images."""
 CONFUSION = "confusion"
-"""The confusion matrix."""
 CALIBRATION = "calibration"
-"""The plot of the named breed's probability against the share that was right."""
+"""Plot of the top-1 probability against the fraction correct."""
 CALIBRATION_BINS = 10
 """Bins of equal width in it."""
 BASELINE = "baseline"
-"""Name of the served model; the new one's is empty or `candidate`."""
+"""Name of the served model in TFMA; the new one's is empty or `candidate`."""
 HAIR = 1e-6
-"""How far beyond a bound passes. What equals its bound must pass, but TFMA's accuracies have 32
-bits, so that 14 right of 20 would miss 0.7, and it wants a drop to be less than its bound."""
+"""Tolerance of bounds. What equals its bound must pass, but TFMA's accuracies have 32 bits, so that
+14 of 20 would miss 0.7, and it wants a drop to be less than its bound."""

@@ -1,4 +1,4 @@
-"""The Evaluator's settings: what a model must reach."""
+"""The Evaluator's settings: bounds that a model must keep to be pushed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What eval pictures can be told apart by, beside what their records say: size, shape, colour.
+"""Slicing features that are derived from the images: size, shape, colour, source.
 
 A slice is a part of the eval split whose accuracy is measured, and bounded, by itself.
 """
@@ -23,14 +23,14 @@ from ingestion.records import FILENAME_KEY, HEIGHT_KEY, IMAGE_KEY, TEXT_KEY, WID
 PICTURE_SIZE = "picture_size"
 """`small` where the shorter side has less than 128 pixels, `medium` below 256, else `large`."""
 SHAPE = "shape"
-"""`landscape`, `portrait` or `square`, which is up to a tenth longer than wide or the reverse."""
+"""`landscape`, `portrait`, or `square` where the sides differ by up to a tenth."""
 COLOUR = "colour"
 """`grey`, `muted` or `vivid`, by the mean saturation."""
 SOURCE = "source"
 """The first folder in the file's name that is not its breed's own."""
 
 Features = Mapping[str, NDArray[Any]]
-"""Features of one picture by name, each `(n,)`."""
+"""Features of one image by name, each `(n,)`."""
 
 _MEDIUM_PX = 128
 _LARGE_PX = 256
@@ -43,7 +43,7 @@ _NO_FOLDER = "none"
 
 
 def picture_size(features: Features) -> str:
-    """Says how large a picture is stored."""
+    """Returns the class of the image's stored size."""
     shorter_px = min(features[HEIGHT_KEY][0], features[WIDTH_KEY][0])
     if shorter_px < _MEDIUM_PX:
         return "small"
@@ -51,7 +51,7 @@ def picture_size(features: Features) -> str:
 
 
 def shape(features: Features) -> str:
-    """Says which way a picture is longer."""
+    """Returns the class of the image's aspect ratio."""
     height, width = features[HEIGHT_KEY][0], features[WIDTH_KEY][0]
     if width > _LONGER * height:
         return "landscape"
@@ -59,7 +59,7 @@ def shape(features: Features) -> str:
 
 
 def colour(features: Features) -> str:
-    """Says how colourful a picture is."""
+    """Returns the class of the image's saturation."""
     with Image.open(io.BytesIO(features[IMAGE_KEY][0])) as picture:
         picture.draft("RGB", (picture.width // _DRAFT, picture.height // _DRAFT))
         saturation = np.asarray(picture.convert("HSV"))[..., 1].mean() / 255
@@ -69,7 +69,7 @@ def colour(features: Features) -> str:
 
 
 def source(features: Features) -> str:
-    """Says where a picture is from."""
+    """Returns the folder that the image is from."""
     breed = features[TEXT_KEY][0].decode()
     path = PurePosixPath(features[FILENAME_KEY][0].decode())
     folders = path.parent.parts
@@ -82,20 +82,15 @@ DERIVED: Mapping[str, Callable[[Features], str]] = {
     COLOUR: colour,
     SOURCE: source,
 }
-"""Features that are worked out of a picture's record, by name."""
 
 
 def check_slices(slices: Sequence[str], schema_file: Path) -> None:
-    """Holds the names in `evaluator.slices` against the features that there are.
+    """Checks that the features in `evaluator.slices` exist.
 
-    Args:
-        slices: names of features.
-        schema_file: the schema that the converter wrote. Records of other origin may have none,
-            and what features they have is then not known yet.
+    Where the converter's schema is missing, the features are not known yet and pass.
 
     Raises:
-        UserError: a name is neither a feature of the records nor derived from them, or the schema
-            cannot be read.
+        UserError: a feature is neither in the records nor derived, or the schema cannot be read.
     """
     if not slices or not schema_file.is_file():
         return

@@ -1,1 +1,1 @@
-"""Pusher: makes a blessed model the served one, whole or not at all."""
+"""Pusher: publishes a blessed model atomically in the model server's folder."""

@@ -1,4 +1,4 @@
-"""The model card once the model was evaluated: the same figures as the report's, in markdown."""
+"""Completes the model card with the evaluation, in markdown."""
 
 from __future__ import annotations
 
@@ -18,13 +18,7 @@ _WEAKEST = 10  # breeds
 
 
 def complete_card(card: str, evaluation: Evaluation, bounds: Sequence[Bound]) -> str:
-    """Adds how good the model is to the card that the Trainer wrote before anybody knew.
-
-    Args:
-        card: the Trainer's.
-        evaluation: what TFMA measured.
-        bounds: those that the model had to keep.
-    """
+    """Adds the evaluation and its bounds to the card that the Trainer wrote."""
     added = "\n".join(_sections(evaluation, bounds))
     return card.replace(f"{UNTIL_PUSHED}\n\n", "").replace(
         f"{HOW_GOOD}\n\n", f"{HOW_GOOD}\n\n{added}\n### While it was trained\n\n", 1

@@ -1,4 +1,4 @@
-"""TFX's Pusher, whose version appears in the destination whole or not at all."""
+"""TFX's Pusher with atomic pushes: a version appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -38,12 +38,11 @@ _INCOMING = ".incoming"  # not a number, so no model server looks into it
 class PusherExecutor(executor.Executor):
     """Lets TFX push into a folder beside the versions, then renames it into place.
 
-    TFX copies file by file into the final folder. A model server that looks in the middle loads
+    TFX copies file by file into the final folder: a model server that looks in the middle loads
     half a model, and a killed push leaves one there for good.
 
-    What is known of the model by now goes along: the statistics of what it learned from, so that
-    the next model's data can be held against them wherever it is trained, and in its card how good
-    it is.
+    The version also gets the statistics of its training data, which the next model's data is
+    compared with, and the evaluation in its card.
     """
 
     def Do(  # noqa: N802 - overrides TFX's name
@@ -52,7 +51,7 @@ class PusherExecutor(executor.Executor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Pushes a blessed model, as `tfx.components.pusher.executor.Executor.Do` says."""
+        """Pushes a blessed model; see `tfx.components.pusher.executor.Executor.Do`."""
         destination = pusher_pb2.PushDestination()
         proto_utils.json_to_proto(exec_properties[PUSH_DESTINATION_KEY], destination)
         base_path = Path(destination.filesystem.base_directory)
@@ -79,7 +78,7 @@ class PusherExecutor(executor.Executor):
 
 
 class PusherSpec(standard_component_specs.PusherSpec):
-    """TFX's, with what is pushed along."""
+    """TFX's, with optional statistics and evaluation."""
 
     INPUTS: ClassVar = {
         **standard_component_specs.PusherSpec.INPUTS,
@@ -95,10 +94,10 @@ class Pusher(base_component.BaseComponent):
         model: the model to push.
         model_blessing: the Evaluator's; without it the model is pushed as it is.
         infra_blessing: the canary's.
-        statistics: StatisticsGen's, of the examples that the model was trained and measured on.
-        evaluation: the Evaluator's figures, for the model card.
+        statistics: StatisticsGen's, of the model's train and eval examples.
+        evaluation: the Evaluator's output, for the model card.
         push_destination: the folder that the model server watches.
-        code: fingerprint of the code of this component.
+        code: fingerprint of this component's code.
     """
 
     SPEC_CLASS = PusherSpec
@@ -131,13 +130,13 @@ class Pusher(base_component.BaseComponent):
 
 
 def _add_evidence(version_path: Path, input_dict: dict[str, list[types.Artifact]]) -> None:
-    """Completes a version that nobody looks at yet."""
+    """Adds statistics and the completed card to a version before it is published."""
     for statistics in input_dict.get(STATISTICS_KEY) or ():
         shutil.copytree(statistics.uri, version_path / STATISTICS_DIR)
     card_path, breeds = version_path / MODEL_CARD_FILE, read_about(version_path).get("breeds")
     for evaluation in input_dict.get(EVALUATION_KEY) or ():
         if breeds and card_path.is_file():  # a model from elsewhere has no card of ours
-            # How many pictures there were to train on is in the card already.
+            # The card has the counts of training images already.
             facts = read_evaluation(evaluation.uri, breeds, train_counts=[0] * len(breeds))
             card = complete_card(
                 card_path.read_text(encoding="utf-8"), facts, read_bounds(evaluation.uri)

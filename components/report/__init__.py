@@ -1,1 +1,1 @@
-"""The report: why a model was pushed or refused, in one page."""
+"""Report: one page that says why a model was pushed or refused."""

@@ -1,4 +1,4 @@
-"""Report: says in one page what a run came to and why, whether the model was pushed or refused."""
+"""Report: writes a page about a run and its verdict, whether the model was pushed or refused."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ from foundation.names import REPORT_FILE as REPORT_FILE
 from foundation.names import REPORT_TYPE
 
 CONFIGURATION_FILE = "configuration.yaml"
-"""File beside it: the run's configuration, as `dogbreed run --config` takes it."""
+"""File beside the page: the run's configuration, as `dogbreed run --config` takes it."""
 
 
 class RunReport(Artifact):
@@ -63,27 +63,11 @@ def Report(  # noqa: N802 - a component is named as a class
     infra_blessing: InputArtifact[standard_artifacts.InfraBlessing] = None,
     pushed_model: InputArtifact[standard_artifacts.PushedModel] = None,
 ) -> None:
-    """Makes the page, and beside it the same figures for programs.
+    """Writes the page, and beside it the same facts as JSON.
 
-    Args:
-        examples: ExampleGen's; pictures are taken from the eval split.
-        statistics: StatisticsGen's.
-        schema: names the breeds.
-        anomalies: ExampleValidator's.
-        transform_graph: Transform's, for the list of artifacts.
-        model: the model that was trained.
-        model_run: Trainer's curves and pictures.
-        evaluation: TFMA's output.
-        blessing: the Evaluator's.
-        report: receives the page, the facts as JSON and the configuration.
-        metrics: receives the figures, as custom properties.
-        classification: receives the confusion matrix, as a custom property.
-        settings: JSON of the configuration. What the model says of itself wins over it.
-        commit: this project's commit; empty where it is not known.
-        code: fingerprint of the code of this component.
-        baseline: the served model that the new one was compared with; may be empty or not be there.
-        infra_blessing: the canary's; a run may have no canary.
-        pushed_model: the Pusher's; a run may have no Pusher.
+    `baseline` may be empty; the inputs with a default are missing where the run lacks their nodes.
+    `settings` is the configuration as JSON, but the settings stored with the model take precedence.
+    `commit` is empty if unknown. `code` is the fingerprint of this component's code.
     """
     artifacts: dict[str, Artifact | None] = {
         "examples": examples,
@@ -99,7 +83,7 @@ def Report(  # noqa: N802 - a component is named as a class
         "infra_blessing": infra_blessing,
         "pushed_model": pushed_model,
     }
-    # Kubeflow uploads every output, also those that are nothing but properties.
+    # Kubeflow uploads every output, also those with properties only.
     for output in (report, metrics, classification):
         os.makedirs(output.uri, exist_ok=True)
     folder = Path(report.uri)
@@ -125,7 +109,6 @@ def Report(  # noqa: N802 - a component is named as a class
 
 
 def _write(path: Path, text: str) -> None:
-    """Writes a file that is there whole or not at all."""
     incoming = path.with_name(f".{path.name}.incoming")
     incoming.write_text(text, encoding="utf-8")
     os.replace(incoming, path)

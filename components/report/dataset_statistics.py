@@ -1,4 +1,4 @@
-"""What the model learned from and was measured on, from TensorFlow Data Validation's output."""
+"""Reads TensorFlow Data Validation's statistics of the train and eval data, and measures drift."""
 
 from __future__ import annotations
 
@@ -30,27 +30,26 @@ _MEASURES = {
 
 @dataclass(frozen=True)
 class NamedStatistics:
-    """What TFDV counted in a set of pictures."""
+    """TFDV's statistics of a set of images."""
 
     name: str
-    """In words, such as `eval split`."""
+    """For people, such as `eval split`."""
     statistics: statistics_pb2.DatasetFeatureStatisticsList
-    """Of one data set."""
 
     @property
     def num_examples(self) -> int:
-        """How many pictures were counted."""
+        """Number of images."""
         return int(self.statistics.datasets[0].num_examples)
 
     def feature(self, name: str) -> statistics_pb2.FeatureNameStatistics | None:
-        """Finds what was counted of a feature."""
+        """Finds a feature's statistics."""
         for feature in self.statistics.datasets[0].features:
             if list(feature.path.step) == [name]:
                 return feature
         return None
 
     def values(self, name: str) -> dict[str, float]:
-        """How often each value of a feature of words occurs; of the 1,000 most frequent."""
+        """Returns the counts of a string feature's values, of the 1,000 most frequent."""
         feature = self.feature(name)
         if feature is None:
             return {}
@@ -61,20 +60,11 @@ class NamedStatistics:
 def drift_table(
     title: str, now: NamedStatistics, before: NamedStatistics, schema: schema_pb2.Schema
 ) -> DriftTable:
-    """Measures how far each feature has moved; the furthest comes first.
+    """Measures how much each feature has drifted; the largest drift comes first.
 
-    Words with a domain, such as the breed, are measured by L-infinity: the largest difference of
-    any value's share. Numbers are measured by the Jensen-Shannon divergence of their histograms, in
-    bits: 0 for equal ones, 1 for those that have nothing in common.
-
-    Args:
-        title: heading of the table.
-        now: what is looked at.
-        before: what it is held against.
-        schema: says which features are words and which are numbers.
-
-    Returns:
-        A row for each such feature that both have; none where one set is empty.
+    Strings with a domain, such as the breed, are measured by L-infinity: the largest difference of
+    any value's fraction. Numbers are measured by the Jensen-Shannon divergence of their histograms,
+    in bits: 0 for equal ones, 1 for disjoint ones. Without examples there is no row.
     """
     if not (now.num_examples and before.num_examples):
         return DriftTable(title, ())
@@ -96,7 +86,7 @@ def drift_table(
 
 
 def numbers_in(schema: schema_pb2.Schema) -> Iterator[str]:
-    """Lists the features that measure something, unlike the label, which counts breeds off."""
+    """Lists the numeric features, without the label."""
     for feature in schema.feature:
         is_number = feature.type in (schema_pb2.INT, schema_pb2.FLOAT)
         if is_number and feature.name != LABEL_KEY and not feature.int_domain.is_categorical:
@@ -104,7 +94,7 @@ def numbers_in(schema: schema_pb2.Schema) -> Iterator[str]:
 
 
 def _with_comparators(schema: schema_pb2.Schema) -> schema_pb2.Schema:
-    """Makes a schema by which TFDV measures every feature; whatever it finds is above 0."""
+    """Returns a schema by which TFDV measures the drift of every feature: thresholds are 0."""
     numbers = set(numbers_in(schema))
     comparing = schema_pb2.Schema()
     for feature in schema.feature:
@@ -166,19 +156,16 @@ def read_data(
     *,
     served_path: Path | None = None,
 ) -> Data:
-    """Reads the statistics of a run.
+    """Reads a run's counts, histograms, drift and anomalies.
+
+    A breed beyond the 1,000 most frequent of a split counts 0, because TFDV keeps no more.
 
     Args:
         statistics_uri: StatisticsGen's output.
         schema_path: the schema in text form.
-        anomalies_uri: ExampleValidator's output; None where it was not asked.
+        anomalies_uri: ExampleValidator's output, if any.
         breeds: names in label order.
-        served_path: the served model, such as the one within `Baseline`'s output; None where there
-            is none. It brings statistics of its own along if this package has pushed it.
-
-    Returns:
-        Counts, histograms, drift and anomalies. A breed beyond the 1,000 most frequent of a split
-        counts as none, because TFDV keeps no more.
+        served_path: the served model, if any, which contains statistics if this package pushed it.
     """
     splits = _statistics_in(Path(statistics_uri))
     schema = io_utils.parse_pbtxt_file(schema_path, schema_pb2.Schema())
@@ -197,7 +184,6 @@ def read_data(
 
 
 def _statistics_in(folder: Path) -> dict[str, NamedStatistics]:
-    """Reads the statistics of every split, by its name."""
     names = [path.name.removeprefix(_SPLIT_PREFIX) for path in folder.glob(f"{_SPLIT_PREFIX}*")]
     names.sort(key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))
     return {
@@ -219,7 +205,7 @@ def _counts(name: str, named: NamedStatistics, breeds: Sequence[str]) -> SplitCo
 
 
 def _histogram(feature: str, split: str, named: NamedStatistics) -> Iterator[Histogram]:
-    """Reads the histogram of equally wide bars; there is none of a feature without values."""
+    """Yields the histogram of equally wide bins; none of a feature without values."""
     found = named.feature(feature)
     if found is None:
         return

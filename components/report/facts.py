@@ -1,6 +1,6 @@
-"""What a report says: every figure, picture and word in it, before it is laid out.
+"""Typed facts of a report: every figure, image and word in it, before layout.
 
-Shares lie between 0 and 1. Intervals are of 95 %. What a run does not have is None or empty.
+Fractions lie between 0 and 1. Intervals are of 95 %. What a run does not have is None or empty.
 """
 
 from __future__ import annotations
@@ -18,57 +18,55 @@ from trainer.training.history import Epoch
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of the model."""
+    """Whether the model was blessed and pushed, and why."""
 
     blessed: bool
-    """Whether every bound was kept."""
     pushed_version: str | None
     pushed_path: str | None
     headline: str
     """Such as `Blessed and pushed as version 1795286378`."""
     reasons: tuple[str, ...]
-    """Whole sentences: why; for a refusal each missed bound and by how much; what a first run or a
-    missing baseline means."""
+    """Whole sentences: why; each missed bound and by how much; what a first run or a missing
+    baseline means."""
     bounds: tuple[Bound, ...]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An eval picture with its answer."""
+    """An eval image with the model's answer."""
 
     answer: Answer
     jpeg: bytes
     """At most 160 pixels along the longer side."""
     saliency: bytes | None = None
-    """JPEG or PNG of the same size with what the network looked at laid over it (Grad-CAM)."""
+    """JPEG or PNG of the same size with the Grad-CAM heat map laid over it."""
 
 
 @dataclass(frozen=True)
 class ConfusedPair:
-    """Two breeds that are taken for each other, in one direction."""
+    """A true breed, and a breed that is predicted instead of it."""
 
     truth: str
     named: str
     count: int
     share: float
-    """Of the eval pictures of `truth`."""
+    """Fraction of the eval images of `truth`."""
     pictures: tuple[Picture, ...]
     """At most three."""
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures under a heading."""
+    """Images under a heading."""
 
     title: str
     meaning: str
-    """One sentence: which pictures these are."""
     pictures: tuple[Picture, ...]
 
 
 @dataclass(frozen=True)
 class ModelPicture:
-    """A picture that the training left, such as its first-layer filters."""
+    """An image that the training wrote, such as its first-layer filters."""
 
     title: str
     alt: str
@@ -79,7 +77,7 @@ class ModelPicture:
 
 @dataclass(frozen=True)
 class Training:
-    """How the model came to be."""
+    """The settings and curves of the training."""
 
     network: str
     num_parameters: int | None
@@ -88,14 +86,14 @@ class Training:
 
     @property
     def epoch_seconds(self) -> tuple[float, ...]:
-        """How long each epoch took."""
+        """Duration of each epoch."""
         ends = [0.0, *(epoch.elapsed_s for epoch in self.epochs)]
         return tuple(end - start for start, end in itertools.pairwise(ends))
 
 
 @dataclass(frozen=True)
 class SplitCounts:
-    """How many pictures a split has."""
+    """How many images a split has."""
 
     name: str
     num_examples: int
@@ -105,10 +103,9 @@ class SplitCounts:
 
 @dataclass(frozen=True)
 class Histogram:
-    """How a number such as the width in pixels is spread in a split."""
+    """Distribution of a number such as the width in pixels in a split."""
 
     feature: str
-    """In words, such as `Height in pixels`."""
     split: str
     edges: tuple[float, ...]
     counts: tuple[float, ...]
@@ -125,7 +122,7 @@ class Drift:
     feature: str
     title: str
     measure: str
-    """`L-infinity` or `Jensen-Shannon divergence`, as TFDV measures drift."""
+    """TFDV's: `L-infinity` or `Jensen-Shannon divergence`."""
     distance: float
     strongest: str
     """In words, where the two differ most."""
@@ -133,16 +130,15 @@ class Drift:
 
 @dataclass(frozen=True)
 class DriftTable:
-    """Two sets of pictures beside each other."""
+    """Drift between two sets of images."""
 
     title: str
-    """Such as `Eval split against train split`, `Against what the served model learned from`."""
     rows: tuple[Drift, ...]
 
 
 @dataclass(frozen=True)
 class Data:
-    """What the model learned from and was measured on."""
+    """The train and eval data."""
 
     breeds: tuple[str, ...]
     """In label order."""
@@ -150,7 +146,6 @@ class Data:
     histograms: tuple[Histogram, ...]
     drifts: tuple[DriftTable, ...]
     anomalies: tuple[str, ...]
-    """What ExampleValidator found, in words."""
 
 
 @dataclass(frozen=True)
@@ -158,16 +153,15 @@ class ArtifactRow:
     """An artifact that the report was made from."""
 
     name: str
-    """Such as `Trainer.model`."""
     type_name: str
     id: str
-    """As ML Metadata numbers it; empty where there is none."""
+    """ML Metadata's, if any."""
     uri: str
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where everything comes from, and how to do it again."""
+    """Where a model comes from, and how to reproduce it."""
 
     facts: tuple[tuple[str, str], ...]
     """Name and value: fingerprints, recipe, seed, versions, git commit."""
@@ -175,15 +169,14 @@ class Provenance:
     configuration: str
     """YAML, as `dogbreed run --config` takes it."""
     commands: tuple[tuple[str, str], ...]
-    """What it does, and what to type."""
+    """What it does, and the command line."""
 
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """Everything that a report says."""
+    """All facts of a report."""
 
     title: str
-    """The pipeline's name."""
     created_at: str
     """UTC, ISO 8601, seconds."""
     verdict: Verdict
@@ -197,7 +190,7 @@ class ReportFacts:
 
 
 FORMAT = 1
-"""Number of the format; another one means that keys have changed."""
+"""Version of the JSON format; it changes when keys change."""
 
 
 def facts_json(facts: ReportFacts) -> str:
@@ -250,7 +243,7 @@ def facts_json(facts: ReportFacts) -> str:
 
 
 def finite(value: Any) -> Any:
-    """Puts null for what JSON has no number for, such as the loss of a certain and wrong answer."""
+    """Replaces non-finite numbers, which JSON lacks, with None."""
     if isinstance(value, dict):
         return {key: finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Gathers what a report says, part by part, in the order of the page."""
+"""Gathers the facts of a report from a run's artifacts, in the order of the page."""
 
 from __future__ import annotations
 
@@ -45,18 +45,11 @@ def gather(
     artifacts: tuple[ArtifactRow, ...],
     configuration_path: Path,
 ) -> ReportFacts:
-    """Reads a run's artifacts.
+    """Reads a run's artifacts into facts.
 
-    Verdict, evaluation and provenance are what a report is for: what is wrong there is an error.
-    Curves, statistics and pictures illustrate it. The model may be served by now: a run does not
-    fail for want of them. They are left out, and the report says so.
-
-    Args:
-        sources: the artifacts.
-        settings: the configuration.
-        commit: this project's commit; empty where it is not known.
-        artifacts: what is listed of the artifacts.
-        configuration_path: where the configuration is written.
+    Errors in verdict, evaluation and provenance are raised. Curves, statistics and images are
+    optional, because the model may be served by now: where they fail they are left out, and the
+    report says so.
     """
     left_out: list[str] = []
     schema_path = io_utils.get_only_uri_in_dir(str(sources.schema))
@@ -118,7 +111,7 @@ def gather(
 
 
 def _train_counts(data: Data) -> tuple[int, ...]:
-    """Returns how many pictures of each breed the model learned from; 0 where that is not known."""
+    """Returns the train split's image count of each breed; 0 where unknown."""
     counts = {split.name: split.by_breed for split in data.splits}
     return counts.get(_TRAIN, (0,) * len(data.breeds))
 

@@ -1,4 +1,4 @@
-"""What Kubeflow's UI shows of a run without opening the page: figures and a confusion matrix."""
+"""Builds what Kubeflow's UI shows of a run: figures and a confusion matrix."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import Any
 from components.evaluator.results.values import Confusion
 from components.report.facts import ReportFacts
 
-# The UI draws the matrix 700 pixels wide, with cells of no less than 15: more would run off it, and
-# cells of 17 have room for the counts.
+# The UI's matrix is 700 pixels wide with cells of at least 15; cells of 17 have room for counts.
 _MOST_BREEDS = 40
 
 
 def scalars(facts: ReportFacts) -> dict[str, float]:
-    """Returns the figures by name, but for those that a run does not have or that are infinite."""
+    """Returns the finite figures by name."""
     evaluation, verdict = facts.evaluation, facts.verdict
     values: dict[str, float | None] = {"num_eval": evaluation.num_eval}
     for figure in evaluation.figures:
@@ -36,8 +35,8 @@ def scalars(facts: ReportFacts) -> dict[str, float]:
 def confusion_matrix(confusion: Confusion) -> dict[str, Any]:
     """Returns the matrix as `kfp.dsl.ClassificationMetrics` keeps it in its metadata.
 
-    Of more than 40 breeds, those that are most often part of a mistake are left. The others are not
-    shown as one: the colours are scaled to the largest count, beside which all would be pale.
+    Only the 40 most confused breeds are kept. The others are not merged into one, because the
+    colours are scaled to the largest count, beside which all would be pale.
     """
     shown = _most_confused(confusion.counts)
     return {

@@ -1,4 +1,4 @@
-"""Where a model comes from, and what to type to make it and to serve it again."""
+"""Gathers the provenance of a model, and the commands to train and serve it again."""
 
 from __future__ import annotations
 
@@ -35,12 +35,7 @@ _UNKNOWN = "not known"
 def artifact_rows(
     artifacts: Mapping[str, Artifact | None], settings: Mapping[str, Any]
 ) -> tuple[ArtifactRow, ...]:
-    """Lists the artifacts that the report was made from, in the order of the DAG.
-
-    Args:
-        artifacts: the component's inputs by their names; None for those that a run does not have.
-        settings: the configuration.
-    """
+    """Lists the artifacts that the report was made from, in the order of the DAG."""
     origins = dict(_ORIGINS)
     if settings["data"]["infer_schema"]:
         origins["schema"] = "SchemaGen.schema"
@@ -63,15 +58,7 @@ def provenance(
     artifacts: tuple[ArtifactRow, ...],
     configuration_path: Path,
 ) -> Provenance:
-    """Gathers what identifies a run, and the commands to repeat it.
-
-    Args:
-        sources: the run's artifacts.
-        settings: the configuration, with a group `kubeflow` where the run is on a cluster.
-        commit: this project's commit; empty where it is not known.
-        artifacts: rows of `artifact_rows`.
-        configuration_path: where the configuration is written.
-    """
+    """Gathers what identifies a run, and the commands to repeat it."""
     trained = trained_settings(settings, sources.about)
     return Provenance(
         facts=tuple(_facts(sources.about, settings, trained, commit)),
@@ -82,10 +69,10 @@ def provenance(
 
 
 def trained_settings(settings: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the configuration with what the model was really trained with.
+    """Returns the configuration with the settings that the model was trained with.
 
-    On a cluster, parameters of the pipeline change settings when a run begins. A run that searched
-    keeps what the search began from: repeated, it searches again.
+    On a cluster, pipeline parameters change settings when a run begins. A run with a search keeps
+    the settings before the search: repeated, it searches again.
     """
     searched = settings.get("tuner") is not None
     groups = ("transform",) if searched else ("transform", "trainer")
@@ -113,7 +100,7 @@ def _facts(
 
 
 def _differences(before: Any, after: Any, key: str = "") -> Iterator[str]:
-    """Names the settings that differ, as `--set` takes them."""
+    """Yields the settings that differ, as `--set` takes them."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name, value in after.items():
             yield from _differences(before.get(name), value, f"{key}.{name}" if key else name)

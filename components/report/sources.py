@@ -1,4 +1,4 @@
-"""Where the report reads: the artifacts of a run, as folders on this machine."""
+"""Locates the artifacts of a run as folders on this machine."""
 
 from __future__ import annotations
 
@@ -18,46 +18,34 @@ from foundation.versions import read_about
 
 @dataclass(frozen=True)
 class Sources:
-    """Folders of a run's artifacts, and what artifacts say beside them."""
+    """Folders and properties of a run's artifacts."""
 
     examples: Path
     """ExampleGen's: `Split-train`, `Split-eval`."""
     statistics: Path
-    """StatisticsGen's."""
     schema: Path
-    """The folder of the schema's file."""
+    """Folder of the schema's file."""
     anomalies: Path
-    """ExampleValidator's."""
     model: Path
     """The SavedModel that was evaluated."""
     model_run: Path
-    """Training curves and pictures."""
+    """Training curves and images."""
     evaluation: Path
-    """TFMA's output."""
     blessed: bool
-    """Whether the Evaluator blessed the model."""
     about: Mapping[str, Any]
-    """What the model says of itself."""
+    """Metadata stored with the model."""
     may_push: bool
     """Whether the run has a Pusher."""
     baseline: Path | None
-    """The SavedModel that it was compared with; None where there was none."""
     served_version: str | None
-    """Version that was served before; None where nothing was, or nothing is known of it."""
+    """Version that was served before; None if there was none or it is unknown."""
     canary: Path | None
-    """What the canary left; None where the run has none."""
     pushed_version: str | None
-    """Version that was pushed; None where nothing was."""
     pushed_path: str | None
-    """Its folder."""
 
 
 def sources_of(artifacts: Mapping[str, Artifact | None]) -> Sources:
-    """Finds the folders behind the component's inputs.
-
-    Args:
-        artifacts: the inputs by their names; None for those that a run does not have.
-    """
+    """Finds the folders of the component's inputs, by name; None for missing ones."""
     given = {name: artifact for name, artifact in artifacts.items() if artifact is not None}
     model = Path(path_utils.serving_model_path(given["model"].uri))
     baseline = given.get("baseline")
@@ -85,7 +73,7 @@ def sources_of(artifacts: Mapping[str, Artifact | None]) -> Sources:
 
 
 def text_property(artifact: Artifact, name: str) -> str | None:
-    """Reads a custom property; TFX gives an empty text for one that is not there."""
+    """Reads a custom property; None if it is empty, as TFX gives missing ones."""
     return artifact.get_string_custom_property(name) or None
 
 

@@ -1,4 +1,4 @@
-"""Reads how a model came to be: its training curve, and the pictures that the training left."""
+"""Reads the training curve and the images that the training wrote."""
 
 from __future__ import annotations
 
@@ -33,14 +33,9 @@ _PICTURES = (
 
 
 def read_training(model_run: Path, about: Mapping[str, Any]) -> Training:
-    """Reads what Trainer left.
+    """Reads Trainer's output from the folder of its ModelRun.
 
-    A file that is not there is left out and named in the log: a network without convolutions, for
-    one, has no filters to draw.
-
-    Args:
-        model_run: folder of Trainer's ModelRun.
-        about: what the model says of itself.
+    Missing files are logged and left out: a network without convolutions, for one, has no filters.
     """
     trainer = about.get("trainer") or {}
     return Training(

@@ -1,4 +1,4 @@
-"""Reads what became of a model, and says why in whole sentences."""
+"""Reads whether a model was blessed and pushed, and explains why in sentences."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ from foundation.names import CANARY_RESULT_FILE
 
 @dataclass(frozen=True)
 class _Trial:
-    """What the canary found."""
-
     misses: tuple[str, ...]
     latency: Bound | None
-    """None where it did not come to that."""
+    """None where it was not measured."""
 
 
 def read_verdict(
@@ -31,14 +29,7 @@ def read_verdict(
     evaluation: Evaluation,
     bounds: Sequence[Bound],
 ) -> Verdict:
-    """Puts together what Evaluator, Canary and Pusher decided.
-
-    Args:
-        sources: the run's artifacts.
-        settings: the configuration.
-        evaluation: how good the model is.
-        bounds: the Evaluator's, kept or not.
-    """
+    """Combines the decisions of Evaluator, Canary and Pusher."""
     trial = _read_trial(sources.canary, settings)
     all_bounds = (*bounds, *([trial.latency] if trial is not None and trial.latency else []))
     blessed = sources.blessed and not (trial is not None and trial.misses)
@@ -58,7 +49,7 @@ def read_verdict(
 
 
 def _read_trial(folder: Path | None, settings: Mapping[str, Any]) -> _Trial | None:
-    """Reads the canary's result; it leaves none of a model that the Evaluator has refused."""
+    """Reads the canary's result; None where the Evaluator refused the model."""
     path = folder / CANARY_RESULT_FILE if folder is not None else None
     if path is None or not path.is_file():
         return None
@@ -96,7 +87,7 @@ def _about_bounds(blessed: bool, trial: _Trial | None, bounds: Sequence[Bound]) 
     if blessed:
         yield "Every bound was kept."
         return
-    # What the canary found has words of its own.
+    # The canary's misses are worded already.
     latency = trial.latency if trial is not None else None
     yield from (
         _sentence(miss_in_words(bound))
@@ -124,7 +115,7 @@ def _about_baseline(sources: Sources, evaluation: Evaluation) -> Iterator[str]:
     version = f", version {sources.served_version}," if sources.served_version else ""
     if sources.baseline is None:
         if sources.served_version is None:
-            # Or the served one came from this very recipe, and is passed over.
+            # Or the served one has the same recipe, and is no baseline.
             yield "There is no earlier model to compare with."
         else:
             yield (

@@ -1,1 +1,1 @@
-"""The trained model as a servable: signatures, warm-up requests, model card."""
+"""Exports the trained model as a servable: signatures, warm-up requests, model card."""

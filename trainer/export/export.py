@@ -1,4 +1,4 @@
-"""Writes what is pushed: the model, and beside it what people and model servers want of it."""
+"""Writes the exported model with warm-up requests, sample images and model card."""
 
 from __future__ import annotations
 
@@ -22,17 +22,14 @@ from trainer.preprocessing.features import IMAGE_KEY, LABEL_KEY, transformed_nam
 from trainer.training.input import Split
 
 BATCH_SIZES = (1, 2, 4, 8)
-"""Pictures in each Predict request."""
+"""Batch sizes of the Predict requests."""
 
 
 def write_warmup(pictures: Sequence[bytes], path: Path) -> None:
-    """Writes a Predict request for each of `BATCH_SIZES`, and one Classify request.
+    """Writes a Predict request for each of `BATCH_SIZES`, and one Classify request, as TFRecords.
 
-    The requests name no model: whatever name a server serves this one by, it runs them.
-
-    Args:
-        pictures: encoded; at least as many as the largest batch.
-        path: the TFRecord file to write.
+    The requests name no model, so they work whatever name the server gives this one. At least as
+    many encoded images are needed as the largest batch has.
     """
     logs = [
         PredictionLog(
@@ -59,26 +56,16 @@ _JPEG_QUALITY = 90
 
 
 def first_pictures(split: Split, count: int) -> list[bytes]:
-    """Takes the first pictures of a split, from the start again where it has fewer.
+    """Returns the first images of a split, repeated where it has fewer than `count`.
 
-    Args:
-        split: transformed examples.
-        count: how many.
-
-    Returns:
-        JPEGs of at most 128 x 128 pixels.
+    They are JPEGs of at most 128 x 128 pixels.
     """
     found = [picture for picture, _ in islice(_stored(split), count)]
     return [_small(picture) for picture in islice(cycle(found), count)]
 
 
 def write_samples(split: Split, directory: Path) -> None:
-    """Writes the first picture of each breed to `directory` as `LABEL.jpg`.
-
-    Args:
-        split: transformed examples; a breed that has none gets no file.
-        directory: a folder to make. Its JPEGs have at most 128 x 128 pixels.
-    """
+    """Writes the first image of each class as `LABEL.jpg`, of at most 128 x 128 pixels."""
     directory.mkdir(parents=True)
     missing = {label for label, count in enumerate(split.label_counts) if count}
     for picture, label in _stored(split):
@@ -90,7 +77,7 @@ def write_samples(split: Split, directory: Path) -> None:
 
 
 def _stored(split: Split) -> Iterator[tuple[bytes, int]]:
-    """Yields pictures, encoded, with their labels, in the order of the files."""
+    """Yields encoded images with their labels, in the order of the files."""
     spec = {
         transformed_name(IMAGE_KEY): tf.io.FixedLenFeature((), tf.string),
         transformed_name(LABEL_KEY): tf.io.FixedLenFeature((), tf.int64),
@@ -120,13 +107,13 @@ def _small(stored: bytes) -> bytes:
 def export(
     network: keras.Model, transform: tft.TFTransformOutput, facts: ModelFacts, directory: Path
 ) -> None:
-    """Exports a trained network. The same network and facts give the same files.
+    """Exports a trained network and its Transform graph. The same inputs give the same files.
 
     Args:
         network: `(batch, *image.shape)` uint8 to `(batch, num_classes)` logits.
-        transform: the Transform graph that it was trained behind.
-        facts: what there is to say of it.
-        directory: the folder to make.
+        transform: the Transform graph that it was trained with.
+        facts: contents of the model card.
+        directory: the folder to create.
     """
     config = facts.config
     servable = Servable(

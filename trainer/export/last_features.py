@@ -1,4 +1,4 @@
-"""What a network makes of a picture just before it names the breed."""
+"""Exposes a network's penultimate features and last feature map."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import keras
 from keras import layers
 
 _ENDS_MAPS = (layers.Flatten, layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
-# What may stand before those and makes the feature map coarser, or nothing.
+# Layers that may come before those: they make the feature map coarser, or do nothing.
 _PASSED_OVER = (layers.AveragePooling2D, layers.Dropout, layers.MaxPooling2D)
 
 
 def with_features(network: keras.Model) -> tuple[keras.Model, keras.Model | None]:
-    """Builds a model of the same layers that also gives what the last of them see.
+    """Builds a model of the same layers that also outputs its features.
 
     Args:
-        network: any of `trainer.networks`, from pictures to logits `(batch, num_classes)`.
+        network: any of `trainer.networks`, from images to logits `(batch, num_classes)`.
 
     Returns:
-        A model from the same pictures to features `(batch, d)`, in the network's precision, logits,
-        and, where there is one, the last feature map `(batch, rows, columns, channels)`, before it
-        is pooled; and a model from that map to the logits. There is none without a convolution, nor
-        where it has but one place, nor where the logits depend on more than that map.
+        A model from the same images to features `(batch, d)`, in the network's precision, logits,
+        and, where there is one, the last feature map `(batch, rows, columns, channels)` before
+        pooling; and a model from that map to the logits. There is no map without a convolution, nor
+        where it is 1 x 1, nor where the logits depend on more than that map.
     """
     last = network.layers[-1]
     features: list[keras.KerasTensor] = []
@@ -42,7 +42,7 @@ def with_features(network: keras.Model) -> tuple[keras.Model, keras.Model | None
             maps.append(finer.get(id(args[0]), args[0]))
         return answer
 
-    # The network is walked once more, because a layer that was called twice has no one input.
+    # The network is rebuilt, because a layer that was called twice has no single input.
     rebuilt = keras.models.clone_model(
         network, clone_function=lambda layer: layer, call_function=call
     )

@@ -1,4 +1,4 @@
-"""The model card: what a model is, what it was made of, and what it is not for, in markdown.
+"""Writes the model card: what a model is, its training, its data and its limits, in markdown.
 
 After Mitchell et al., "Model Cards for Model Reporting" (https://arxiv.org/abs/1810.03993).
 """
@@ -80,30 +80,27 @@ _LIMITS = """\
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What there is to say of a model."""
+    """The contents of a model card."""
 
     breeds: Sequence[str]
     """In label order."""
     config: TrainerConfig
-    """How the network was trained."""
     transform: TransformConfig
-    """How pictures become what the network takes."""
+    """How images are preprocessed."""
     train_split: Split
-    """What it learned from."""
     eval_split: Split
-    """What it was measured on."""
     history: Sequence[Epoch]
-    """What every epoch came to, at least one."""
+    """A row for each epoch, at least one."""
     parameters: int
-    """Numbers that were learned or are kept with the network."""
+    """Number of weights, trainable or not."""
     data: str
     """Fingerprint of the records."""
     recipe: str
-    """Fingerprint of all that decides which model comes out."""
+    """Fingerprint of everything that determines the model."""
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of what the model was made with, by name."""
+    """Returns the versions of the libraries that the model was made with, by name."""
     return {
         "Python": platform.python_version(),
         "TensorFlow": tf.__version__,
@@ -198,7 +195,7 @@ def _breed_rows(facts: ModelFacts) -> Iterator[tuple[str, ...]]:
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lays out a markdown table; a bar in a value would end its cell."""
+    """Formats a markdown table and escapes bars, which would end a cell."""
     cells = [[value.replace("|", "\\|") for value in row] for row in (header, *rows)]
     lines = [f"| {' | '.join(row)} |" for row in cells]
     return [lines[0], f"|{' --- |' * len(header)}", *lines[1:]]

@@ -1,4 +1,4 @@
-"""The exported model: one signature for each of its users."""
+"""The exported model's signatures, and how they are saved."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from trainer.preprocessing.image import ImageSpec
 from trainer.preprocessing.transform import load_stored
 
 DEFAULT_SIGNATURE = "serving_default"
-"""Encoded pictures to the most probable breeds; model servers use it where none is named."""
+"""Encoded images to the top-k breeds; model servers use it where none is named."""
 EVAL_SIGNATURE = "evaluate"
-"""Serialized `tf.train.Example`s to probabilities; TensorFlow Model Analysis calls it."""
+"""Serialized `tf.train.Example`s to probabilities, for TensorFlow Model Analysis."""
 CLASSIFY_SIGNATURE = "classify"
-"""Serialized `tf.train.Example`s to the most probable breeds, for TensorFlow Serving's Classify."""
+"""Serialized `tf.train.Example`s to the top-k breeds, for TensorFlow Serving's Classify."""
 SALIENCY_SIGNATURE = "saliency"
-"""Encoded pictures to where the network looks; networks without a feature map lack it."""
+"""Encoded images to Grad-CAM heat maps; networks without a feature map lack it."""
 
 
 class Servable(tf.Module):
-    """A network with everything that stands between an encoded picture and a breed's name.
+    """A network with preprocessing and class names, as the SavedModel's signatures.
 
     Args:
         network: `(batch, *image.shape)` uint8 to `(batch, num_classes)` logits.
-        transform: the Transform graph that the network was trained behind.
+        transform: the Transform graph that the network was trained with.
         breeds: names in label order.
-        image: what the network takes.
-        top_k: answers of `serving_default` and `classify`; at most the number of breeds.
-        average_mirrored: answer with the mean over a picture and its mirror image.
+        image: the network's input.
+        top_k: the k of `serving_default` and `classify`; at most the number of breeds.
+        average_mirrored: average the probabilities of an image and its mirror image.
     """
 
     def __init__(
@@ -49,10 +49,9 @@ class Servable(tf.Module):
         average_mirrored: bool = False,
     ) -> None:
         super().__init__(name="servable")
-        # The plain variables are saved, and nothing else of the model. Of Keras's own wrappers
-        # around them, Keras 3 saves copies, and a session restores just those: TensorFlow Serving
-        # would load the model and find its weights missing at the first call. Besides, the
-        # optimizer's state would come along.
+        # Only the plain variables: of its wrappers around them, Keras 3 would save copies, and a
+        # session restores just those, so TensorFlow Serving would miss the weights at the first
+        # call. Saving the whole model would also add the optimizer's state.
         self.weights = [variable.value for variable in network.variables]
         model, head = with_features(network)
         self._run: Callable[[tf.Tensor], list[tf.Tensor]] = lambda pictures: model(
@@ -69,8 +68,8 @@ class Servable(tf.Module):
                 ],
                 autograph=False,
             )
-        # Not TFT's Keras layer around the same graph: saving that one traces it in a legacy format
-        # that nobody reads, which takes longer than all the rest of the export.
+        # Not TFT's Keras layer: saving it also traces the graph in an unused legacy format, which
+        # takes longer than the rest of the export.
         self._transform = SavedModelLoader(transform.transform_savedmodel_dir)
         self.transform_resources = self._transform._imported  # saved along, if it has tables
         self._raw_spec = transform.raw_feature_spec()
@@ -83,7 +82,7 @@ class Servable(tf.Module):
         input_signature=[tf.TensorSpec((None,), tf.string, name="pictures")], autograph=False
     )
     def serving_default(self, pictures: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Names the breeds in pictures.
+        """Returns the top-k breeds of images.
 
         Args:
             pictures: `(batch,)` string; JPEG, PNG, BMP or GIF.
@@ -99,10 +98,10 @@ class Servable(tf.Module):
         input_signature=[tf.TensorSpec((None,), tf.string, name="inputs")], autograph=False
     )
     def classify(self, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Names the breeds in examples, under the names that the Classify call expects.
+        """Returns the top-k breeds of examples, under the names that the Classify call expects.
 
         Args:
-            inputs: `(batch,)` string; serialized `tf.train.Example`s with an encoded picture.
+            inputs: `(batch,)` string; serialized `tf.train.Example`s with an encoded image.
 
         Returns:
             `classes` `(batch, k)` string and `scores` `(batch, k)` float32 in [0, 1], the most
@@ -115,13 +114,10 @@ class Servable(tf.Module):
         input_signature=[tf.TensorSpec((None,), tf.string, name="examples")], autograph=False
     )
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Gives the probability of every breed.
+        """Returns `probabilities` `(batch, num_classes)` float32 in [0, 1], in label order.
 
         Args:
-            examples: `(batch,)` string; serialized `tf.train.Example`s with an encoded picture.
-
-        Returns:
-            `probabilities` `(batch, num_classes)` float32 in [0, 1], in label order.
+            examples: `(batch,)` string; serialized `tf.train.Example`s with an encoded image.
         """
         return {"probabilities": self._answer(self._pictures_in(examples))["probabilities"]}
 
@@ -129,13 +125,10 @@ class Servable(tf.Module):
         input_signature=[tf.TensorSpec((None,), tf.string, name="pictures")], autograph=False
     )
     def features(self, pictures: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Gives what the network makes of pictures before its last layer, to compare them by.
+        """Returns the last layer's inputs, `features` `(batch, d)` float32, to compare images by.
 
         Args:
             pictures: `(batch,)` string; JPEG, PNG, BMP or GIF.
-
-        Returns:
-            `features` `(batch, d)` float32.
         """
         return {"features": self._answer(pictures)["features"]}
 
@@ -143,19 +136,16 @@ class Servable(tf.Module):
         input_signature=[tf.TensorSpec((None,), tf.string, name="examples")], autograph=False
     )
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Transforms examples as Transform did, under the name that TFX gives this.
+        """Returns all transformed features, `(batch,)` each, under the name that TFX expects.
 
         Args:
             examples: `(batch,)` string; serialized raw `tf.train.Example`s, with their labels.
-
-        Returns:
-            Every transformed feature, `(batch,)`.
         """
         return self._transformed(tf.io.parse_example(examples, self._raw_spec))
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)], autograph=False)
     def _answer(self, pictures: tf.Tensor) -> dict[str, Any]:
-        """From encoded pictures `(batch,)` to `features`, `probabilities` and a list of `maps`.
+        """Maps encoded images `(batch,)` to `features`, `probabilities` and a list of `maps`.
 
         A function of its own, so that it is traced once for all signatures.
         """
@@ -176,21 +166,20 @@ class Servable(tf.Module):
         return {"features": features, "probabilities": probabilities, "maps": maps}
 
     def _look_for(self, pictures: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Finds where the network looks for a breed, by Grad-CAM: the signature `saliency`.
+        """Computes Grad-CAM heat maps of a class: the signature `saliency`.
 
-        After Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
-        Localization" (https://arxiv.org/abs/1610.02391): of the last feature map, what speaks for
-        the breed is added up. Where the model averages over a picture and its mirror image, both
-        are looked into.
+        Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
+        Localization" (https://arxiv.org/abs/1610.02391), on the last feature map. Where the model
+        averages over an image and its mirror image, so do the maps.
 
         Args:
             pictures: `(batch,)` string; JPEG, PNG, BMP or GIF.
-            labels: `(batch,)` int64; the breed to look for in each, by its place among the breeds.
+            labels: `(batch,)` int64; the class to explain in each.
 
         Returns:
-            `maps` `(batch, rows, columns)` float32 in [0, 1] over what the network sees, 1 where
-            most, or 0 all over if nothing speaks for the breed; and `probabilities`
-            `(batch, num_classes)` float32 in [0, 1], in label order.
+            `maps` `(batch, rows, columns)` float32 in [0, 1] over the network's input, with maximum
+            1, or all 0 if nothing supports the class; and `probabilities` `(batch, num_classes)`
+            float32 in [0, 1], in label order.
         """
         answer = self._answer(pictures)
         heat, *of_mirror_image = (self._grad_cam(each, labels) for each in answer["maps"])
@@ -201,7 +190,7 @@ class Servable(tf.Module):
         return {"maps": maps, "probabilities": answer["probabilities"]}
 
     def _grad_cam(self, feature_map: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """Adds up channels, weighed by their mean gradients, to `(batch, rows, columns)`."""
+        """Sums channels, weighted by their mean gradients, to `(batch, rows, columns)`."""
         with tf.GradientTape() as tape:
             tape.watch(feature_map)
             logits = tf.gather(self._finish(feature_map), labels, batch_dims=1)
@@ -214,7 +203,7 @@ class Servable(tf.Module):
         return tf.gather(tf.constant(self._breeds), top.indices), top.values
 
     def _pictures_in(self, examples: tf.Tensor) -> tf.Tensor:
-        """Takes the encoded pictures, `(batch,)`, out of serialized examples."""
+        """Extracts the encoded images, `(batch,)`, from serialized examples."""
         spec = {IMAGE_KEY: self._raw_spec[IMAGE_KEY]}
         pictures = tf.io.parse_example(examples, spec)[IMAGE_KEY]
         if isinstance(pictures, tf.SparseTensor):
@@ -242,8 +231,8 @@ def save_servable(servable: Servable, directory: Path) -> None:
     }
     present = {name: each for name, each in signatures.items() if each is not None}
     tf.saved_model.save(servable, str(directory), signatures=present)
-    # TensorFlow 2 says of every signature that it is for Predict. TensorFlow Serving does not mind
-    # unless it is told to check that; older ones always do, and refuse Classify.
+    # TensorFlow 2 marks every signature as Predict. TensorFlow Serving then refuses Classify if it
+    # is old or told to check.
     v1 = tf.compat.v1.saved_model
     updater = v1.signature_def_utils.MethodNameUpdater(str(directory))
     updater.replace_method_name(CLASSIFY_SIGNATURE, v1.CLASSIFY_METHOD_NAME)

@@ -1,8 +1,8 @@
-"""Random changes to batches of training pictures, in the input pipeline or on the accelerator.
+"""Augments batches of training images, in the input pipeline or on the accelerator.
 
-Flips, shifts and crops are drawn from the seed and the number of the step alone, so that a training
-that goes on after an interruption sees what it would have seen without one. What keras.layers has
-(colour, RandAugment, mixup, cutmix) draws from generators of its own.
+Flips, shifts and crops depend on the seed and the step alone, so that a resumed training sees the
+same images as an uninterrupted one. keras.layers (colour, RandAugment, mixup, cutmix) have
+generators of their own.
 """
 
 from __future__ import annotations
@@ -23,13 +23,10 @@ _MOST_STEPS = 1 << 40
 
 
 class Augmentation:
-    """Changes whole batches, each picture in its own way.
+    """Augments batches, each image in its own way.
 
-    Args:
-        config: what is changed, and how far.
-        image: the pictures' size and colours.
-        num_steps: steps of the run, over which `config.train_px` is spread.
-        seed: seed of every draw.
+    The seed determines every draw. `config.train_px` is spread over `num_steps`, the steps of the
+    run.
     """
 
     def __init__(
@@ -49,22 +46,22 @@ class Augmentation:
 
     @property
     def changes_size(self) -> bool:
-        """Whether pictures may come out at another size than they went in."""
+        """Whether images may change their size."""
         return bool(self._config.train_px)
 
     def __call__(
         self, pictures: tf.Tensor, labels: tf.Tensor, step: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Changes a batch.
+        """Augments a batch.
 
         Args:
             pictures: `(batch, height, width, channels)` uint8 in [0, 255].
             labels: `(batch, num_classes)` float32, one-hot.
-            step: scalar int64, the number of the training step from 0.
+            step: scalar int64, the training step from 0.
 
         Returns:
-            Pictures `(batch, new_height, new_width, channels)` uint8 and labels of the same shape
-            as before, mixed where pictures were.
+            Images `(batch, new_height, new_width, channels)` uint8, and labels of the same shape as
+            before, mixed where images were.
         """
         config = self._config
         if config.flip:
@@ -72,7 +69,7 @@ class Augmentation:
         if config.shift_fraction:
             pictures = self._shifted(pictures, step)
         sizes = [(px, px) for px in config.train_px] or [self._image.shape[:2]]
-        # A branch for each size, because some of keras.layers need to know it beforehand.
+        # A branch for each size, because some of keras.layers need static shapes.
         pictures, labels = tf.switch_case(
             tf.cast(tf.minimum(step * len(sizes) // self._num_steps, len(sizes) - 1), tf.int32),
             [partial(self._at_size, size, pictures, labels, step) for size in sizes],
@@ -83,7 +80,7 @@ class Augmentation:
     def _at_size(
         self, size: tuple[int, int], pictures: tf.Tensor, labels: tf.Tensor, step: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Crops to `size`, height and width in pixels, and changes colours, pictures and labels."""
+        """Crops to `size`, height and width in pixels, and changes colours, images and labels."""
         if self._config.crop_min_area < 1 or size != self._image.shape[:2]:
             pictures = self._cropped(pictures, step, size)
         if self._custom is not None:
@@ -136,7 +133,7 @@ class Augmentation:
         """Calls the user's function.
 
         Raises:
-            ValueError: it gives something else than pictures like those it took.
+            ValueError: its result has another shape or dtype than its input.
         """
         assert self._custom is not None
         changed = self._custom(pictures, self._draw_seed(step, draw=8))
@@ -174,13 +171,13 @@ class Augmentation:
         )
 
     def _uniform(self, pictures: tf.Tensor, step: tf.Tensor, draw: int) -> tf.Tensor:
-        """One float32 in [0, 1) for each picture."""
+        """Returns one float32 in [0, 1) for each image."""
         return tf.random.stateless_uniform((tf.shape(pictures)[0],), self._draw_seed(step, draw))
 
     def _whole_numbers(
         self, pictures: tf.Tensor, step: tf.Tensor, draw: int, below: int
     ) -> tf.Tensor:
-        """One int32 in [0, below) for each picture."""
+        """Returns one int32 in [0, below) for each image."""
         return tf.random.stateless_uniform(
             (tf.shape(pictures)[0],),
             self._draw_seed(step, draw),
@@ -191,7 +188,7 @@ class Augmentation:
 
 
 def _keras_layers(config: AugmentConfig, seed: int) -> list[keras.layers.Layer]:
-    """Colour changes and RandAugment, as keras.layers has them."""
+    """Returns the layers for colour changes and RandAugment."""
     layers: list[keras.layers.Layer] = []
     if config.brightness or config.contrast or config.saturation or config.hue:
         layers.append(

@@ -1,4 +1,4 @@
-"""What watches a training: progress for people, and the checks that end it."""
+"""Keras callbacks: history, histograms, progress messages, and checks that end a training."""
 
 from __future__ import annotations
 
@@ -21,12 +21,9 @@ _MOST_VALUES = 100_000
 class WriteHistograms(keras.callbacks.Callback):
     """Writes a histogram of every variable after each epoch, in TensorBoard's `train` run.
 
-    Keras's own TensorBoard callback hands every single weight to `tf.summary.histogram`, which
-    needs 240 bytes for each: 25 GB for a dense layer of a hundred million. Of large variables this
-    one takes weights at even distances, which have the same distribution to the eye.
-
-    Args:
-        log_dir: TensorBoard's folder.
+    Keras's own TensorBoard callback passes every weight to `tf.summary.histogram`, which needs 240
+    bytes for each: 25 GB for a dense layer of a hundred million. This one samples large variables
+    at even distances.
     """
 
     def __init__(self, log_dir: Path) -> None:
@@ -53,13 +50,10 @@ class WriteHistograms(keras.callbacks.Callback):
 
 
 class WriteHistory(keras.callbacks.Callback):
-    """Adds one row after each epoch.
+    """Appends a row to `history.csv` after each epoch.
 
-    Args:
-        directory: folder of the file.
-        steps_per_epoch: steps of one epoch.
-        first_epoch: epochs done before; later rows in the file are of a training that was
-            interrupted before its checkpoint, and are dropped.
+    `first_epoch` is the number of epochs done before. Later rows in the file were written after the
+    checkpoint of an interrupted training, and are dropped.
     """
 
     def __init__(self, directory: Path, steps_per_epoch: int, first_epoch: int) -> None:
@@ -72,7 +66,7 @@ class WriteHistory(keras.callbacks.Callback):
         self._started_at = 0.0
 
     def on_train_begin(self, logs: Mapping[str, float] | None = None) -> None:
-        """Keeps the rows of the epochs that count."""
+        """Drops the rows of epochs after `first_epoch`."""
         rows = []
         if self._path.exists():
             with self._path.open(newline="") as file:
@@ -88,11 +82,11 @@ class WriteHistory(keras.callbacks.Callback):
         self._started_at = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Starts to count steps."""
+        """Resets the count of steps."""
         self._steps_in_epoch = 0
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Counts a step: the last epoch may be cut short."""
+        """Counts steps, because the last epoch may be cut short."""
         self._steps_in_epoch += 1
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -113,13 +107,7 @@ _progress = logging.getLogger(PROGRESS_LOGGER)
 
 
 class ReportProgress(keras.callbacks.Callback):
-    """Logs epoch, share done and accuracy, at most every `interval_s` seconds.
-
-    Args:
-        num_epochs: epochs of the run.
-        steps_per_epoch: steps of one epoch.
-        interval_s: seconds between two messages within an epoch.
-    """
+    """Logs epoch, percentage done and accuracy, at most every `interval_s` seconds."""
 
     def __init__(self, num_epochs: int, steps_per_epoch: int, interval_s: float = 0.5) -> None:
         super().__init__()
@@ -131,11 +119,11 @@ class ReportProgress(keras.callbacks.Callback):
         self._last_eval = ""
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Remembers which epoch runs."""
+        """Stores the number of the epoch."""
         self._epoch = epoch + 1
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Reports within a long epoch."""
+        """Logs progress within a long epoch."""
         now = time.monotonic()
         if logs and now - self._reported_at >= self._interval_s:
             self._reported_at = now
@@ -150,7 +138,7 @@ class ReportProgress(keras.callbacks.Callback):
             )
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Reports the epoch with its eval accuracy."""
+        """Logs the epoch with its eval accuracy."""
         if logs:
             if "val_accuracy" in logs:  # not after every epoch, if so configured
                 self._last_eval = f", eval {logs['val_accuracy']:.3f}"
@@ -165,10 +153,9 @@ class ReportProgress(keras.callbacks.Callback):
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
-    """Ends a training whose loss is NaN or infinite with an error that names the step.
+    """Raises on a loss of NaN or infinity, with a message that names the step.
 
-    Args:
-        first_step: steps done before.
+    `first_step` is the number of steps done before.
     """
 
     def __init__(self, first_step: int = 0) -> None:
@@ -190,12 +177,7 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
 
 
 class StopAfterSteps(keras.callbacks.Callback):
-    """Ends a training after `num_steps` steps, in the middle of an epoch if need be.
-
-    Args:
-        num_steps: steps in all.
-        first_step: steps done before.
-    """
+    """Ends a training after `num_steps` steps in all, of which `first_step` were done before."""
 
     def __init__(self, num_steps: int, first_step: int = 0) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Checkpoints from which an interrupted training goes on as if nothing had happened."""
+"""Checkpoints from which an interrupted training resumes exactly."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ import tensorflow as tf
 
 
 class TrainingCheckpoint:
-    """Weights, optimizer, generators of random numbers and the epoch, saved as one.
+    """Saves and restores weights, optimizer, random generators and the epoch together.
 
-    TensorFlow's checkpoint manager writes a checkpoint whole before it names it the latest, so
-    that a training that is killed while saving goes on from the one before.
+    TensorFlow's checkpoint manager writes a checkpoint whole before it names it the latest, so a
+    training killed while saving resumes from the one before.
 
     Args:
         network: a compiled network whose optimizer is built.
-        directory: where checkpoints are kept; the latest only.
+        directory: where the latest checkpoint is kept.
     """
 
     def __init__(self, network: keras.Model, directory: Path) -> None:
         self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
-        # The plain list of variables, because TensorFlow does not find all of them by itself: the
-        # generators behind dropout would start anew.
+        # A plain list, because TensorFlow does not find dropout's random generators by itself.
         variables = [variable.value for variable in network.variables]
         variables += [variable.value for variable in network.optimizer.variables]
         self._manager = tf.train.CheckpointManager(
@@ -33,14 +32,7 @@ class TrainingCheckpoint:
         )
 
     def restore(self, default: int) -> int:
-        """Restores the latest checkpoint, if there is one.
-
-        Args:
-            default: the answer if there is none.
-
-        Returns:
-            How many epochs were done.
-        """
+        """Restores the latest checkpoint and returns its number of epochs, else `default`."""
         if not self._manager.latest_checkpoint:
             return default
         self._manager.checkpoint.restore(self._manager.latest_checkpoint).assert_consumed()
@@ -60,5 +52,5 @@ class SaveCheckpoint(keras.callbacks.Callback):
         self._checkpoint = checkpoint
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Saves."""
+        """Saves the checkpoint."""
         self._checkpoint.save(epoch + 1)

@@ -1,4 +1,4 @@
-"""What a training runs on: devices, the strategy over them, and the numbers they compute with."""
+"""Chooses the devices, distribution strategy and precision of a training."""
 
 from __future__ import annotations
 
@@ -17,13 +17,10 @@ _FIRST_WITH_FLOAT16 = (7, 0)
 
 
 def split_processor(num_devices: int) -> None:
-    """Makes TensorFlow see several processors. Must come before TensorFlow's first computation.
-
-    Args:
-        num_devices: how many.
+    """Splits the CPU into logical devices. Must come before TensorFlow's first computation.
 
     Raises:
-        ValueError: TensorFlow is at work already.
+        ValueError: TensorFlow is initialized already.
     """
     [processor] = tf.config.list_physical_devices("CPU")
     devices = tf.config.get_logical_device_configuration(processor) or [None]
@@ -41,16 +38,10 @@ def split_processor(num_devices: int) -> None:
 
 
 def build_strategy(config: TrainerConfig) -> tf.distribute.Strategy:
-    """Chooses the devices: all GPUs, else the processor's logical devices.
-
-    Args:
-        config: batch size and logical devices.
-
-    Returns:
-        A strategy whose replicas share every batch evenly.
+    """Returns a strategy over all GPUs, else over the CPU's logical devices.
 
     Raises:
-        ValueError: the batch cannot be shared evenly.
+        ValueError: the batch cannot be divided evenly among the replicas.
     """
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     num_replicas = len(devices)
@@ -73,7 +64,7 @@ def build_strategy(config: TrainerConfig) -> tf.distribute.Strategy:
 
 @contextmanager
 def precision(config: TrainerConfig) -> Iterator[None]:
-    """Builds layers within for the configured numbers; what is outside keeps Keras's default."""
+    """Sets the configured precision for layers built within the context."""
     name = config.precision if config.precision != "auto" else _best_precision()
     policy = name if name == "float32" else f"mixed_{name}"
     logging.info("Precision: %s", policy)

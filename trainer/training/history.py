@@ -1,4 +1,4 @@
-"""`history.csv`: what every epoch came to, for pictures and comparisons."""
+"""Reads `history.csv`, the training curve with a row for each epoch."""
 
 from __future__ import annotations
 
@@ -12,34 +12,30 @@ from typing import NamedTuple
 from foundation.errors import UserError
 
 PROGRESS_LOGGER = "dogbreed.progress"
-"""Name of the logger whose messages a runner shows beside the running node. A record with a true
-`milestone` attribute is worth a line of its own where there is no terminal."""
+"""Logger whose messages a runner shows beside the running node. A record with a true `milestone`
+attribute gets a line of its own where there is no terminal."""
 
 HISTORY_FILE = "history.csv"
-"""Name of the file, beside the TensorBoard runs, in which training writes a row for each epoch."""
+"""Name of the file, beside the TensorBoard runs."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """How training stood after one epoch. Accuracies are shares, losses nats."""
+    """Results after one epoch. Accuracies are fractions, losses nats."""
 
     epoch: int
     """Epochs done, from 1."""
     step: int
-    """Training steps done."""
     elapsed_s: float
     """Seconds of training so far."""
     loss: float
-    """Mean loss over the train split."""
     accuracy: float
-    """Accuracy over the train split."""
     val_loss: float | None
-    """Loss over the eval split; None after an epoch that was not measured on it, of which there are
-    some where `trainer.eval_every_epochs` says so."""
+    """Loss over the eval split; None after epochs that `trainer.eval_every_epochs` skips."""
     val_accuracy: float | None
     """Accuracy over the eval split; None as above."""
     learning_rate: float
-    """Learning rate of the last step."""
+    """At the last step."""
 
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Epoch))
@@ -47,13 +43,7 @@ COLUMNS = tuple(field.name for field in dataclasses.fields(Epoch))
 
 
 def read_history(training_logs: Path) -> tuple[Epoch, ...]:
-    """Reads what every epoch of one training came to.
-
-    Args:
-        training_logs: Trainer's folder of training curves.
-
-    Returns:
-        One row for each epoch, at least one.
+    """Reads at least one row from Trainer's folder of training curves.
 
     Raises:
         UserError: there is no such file, or it cannot be read.
@@ -94,18 +84,16 @@ def _measured(cell: str) -> float | None:
 
 
 class CurvePoint(NamedTuple):
-    """A point of a training curve: an epoch after which the eval split was measured."""
+    """A point of a training curve, after an epoch that was evaluated."""
 
     step: int
-    """Training steps done."""
     elapsed_s: float
-    """Seconds of training so far."""
     accuracy: float
-    """Accuracy over the eval split, a share."""
+    """Over the eval split, a fraction."""
 
 
 def eval_curve(history: Sequence[Epoch]) -> tuple[CurvePoint, ...]:
-    """Returns the eval accuracy over the training, without the epochs that were not measured."""
+    """Returns the eval accuracy over the training, without epochs that were not evaluated."""
     return tuple(
         CurvePoint(epoch.step, epoch.elapsed_s, epoch.val_accuracy)
         for epoch in history

@@ -1,4 +1,4 @@
-"""From Transform's files to batches of pictures and labels."""
+"""Reads Transform's files into batches of images and labels."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Split:
 
     @classmethod
     def find(cls, patterns: Sequence[str]) -> Split:
-        """Lists and counts the examples that `patterns` name.
+        """Finds the files that match `patterns`, and counts their examples.
 
         Raises:
             ValueError: there is not one example.
@@ -50,7 +50,7 @@ class Split:
         return cls(files, tuple(counts[label] for label in range(max(counts) + 1)))
 
     def num_steps(self, batch_size: int) -> int:
-        """Steps of one epoch; the last batch may be smaller."""
+        """Returns the steps of one epoch; the last batch may be smaller."""
         return math.ceil(self.num_examples / batch_size)
 
 
@@ -63,18 +63,10 @@ def training_batches(
     first_step: int = 0,
     augmentation: Augmentation | None = None,
 ) -> tf.data.Dataset:
-    """Endless shuffled, augmented batches.
+    """Returns endless shuffled, augmented batches.
 
-    Every random choice is drawn from the seed, and every parallel step keeps its order, so that a
-    seed repeats a run, and a run that goes on at `first_step` sees what it would have seen.
-
-    Args:
-        split: the train split.
-        image: size and colours of its pictures.
-        config: batch size, seed and cache.
-        num_classes: number of breeds.
-        first_step: steps that were done before.
-        augmentation: changes pictures and labels here, in the input pipeline.
+    They depend on the seed alone, and a run resumed at `first_step` sees the same batches as an
+    uninterrupted one: every random choice is seeded, and every parallel step keeps its order.
 
     Returns:
         Pairs of `(batch_size, height, width, channels)` uint8 and one-hot `(batch_size,
@@ -83,13 +75,13 @@ def training_batches(
     num_skipped = first_step * config.batch_size
 
     def shuffled(examples: tf.data.Dataset) -> tf.data.Dataset:
-        # Shuffle before repeat: every picture is seen once an epoch.
+        # Shuffle before repeat: every image is seen once an epoch.
         buffer_size = min(split.num_examples, _SHUFFLE_AT_MOST)
         return examples.shuffle(buffer_size, seed=config.seed).repeat().skip(num_skipped)
 
     if _fits_in_memory(split, image, config):
         examples = shuffled(_decoded(_records(split), image).cache())
-    else:  # the buffer holds pictures as they are stored: a tenth of their decoded size or less
+    else:  # the buffer holds encoded images: a tenth of their decoded size or less
         examples = _decoded(shuffled(_records(split)), image)
     batches = examples.batch(config.batch_size, drop_remainder=True).map(
         lambda pictures, labels: (pictures, tf.one_hot(labels, num_classes))
@@ -106,7 +98,7 @@ def training_batches(
 def eval_batches(
     split: Split, image: ImageSpec, config: TrainerConfig, *, num_classes: int
 ) -> tf.data.Dataset:
-    """Each example once, in the order of the files, as pairs like `training_batches`.
+    """Returns each example once, in file order, as pairs like those of `training_batches`.
 
     The last batch may be smaller.
     """
@@ -131,7 +123,7 @@ def _labels(files: Sequence[str]) -> tf.data.Dataset:
 
 
 def _records(split: Split) -> tf.data.Dataset:
-    """Serialized examples; gzip unpacks on one core a file, so several are read side by side."""
+    """Reads serialized examples from several files in parallel: gzip uses one core a file."""
     return tf.data.Dataset.from_tensor_slices(list(split.files)).interleave(
         lambda name: tf.data.TFRecordDataset(name, compression_type="GZIP"),
         num_parallel_calls=tf.data.AUTOTUNE,

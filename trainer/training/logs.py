@@ -10,7 +10,7 @@ from pathlib import Path
 from foundation.errors import UserError
 
 RUNS = Path("runs")
-"""Where runs are whose configuration names no root, below the current folder."""
+"""Folder of runs whose configuration names no root, below the current folder."""
 
 _FINISHED = "artifacts/Trainer/model_run"  # one folder for each execution, named by its number
 _UNFINISHED = "checkpoints/*/logs"
@@ -22,16 +22,13 @@ class TrainingLogs:
     """The logs of one training."""
 
     path: Path
-    """Folder for TensorBoard."""
     root: Path
     """The run's folder."""
     written_at: float
-    """When they were last written, in seconds since the epoch."""
+    """Time of the last write, in seconds since the epoch."""
     finished: bool
-    """Whether the training came to its end."""
 
     def __str__(self) -> str:
-        """Says which training this is, in a user's words."""
         moment = datetime.datetime.fromtimestamp(self.written_at).strftime("%Y-%m-%d %H:%M")
         if self.finished:
             return f"training {self.path.name} of {_short(self.root)}, finished {moment}"
@@ -89,7 +86,7 @@ def _written_at(path: Path) -> float | None:
 
 
 def _newest(trainings: Iterator[TrainingLogs]) -> TrainingLogs | None:
-    """Returns what was written last; of equal ones that which is finished."""
+    """Returns the newest logs; finished ones win ties."""
     return max(trainings, key=lambda logs: (logs.written_at, logs.finished), default=None)
 
 

@@ -1,7 +1,6 @@
 """Typed settings of the hyper-parameter search.
 
-Read by `pipeline.config.config` on the laptop and rebuilt from JSON inside Tuner, so this module
-imports neither TensorFlow nor keras-tuner.
+Used outside TFX too, so this module imports neither TensorFlow nor keras-tuner.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ class SearchedSetting(Settings):
 
     @property
     def corners(self) -> tuple[Any, ...]:
-        """All choices, or both ends of the range: where a value can be out of bounds."""
+        """All choices, or both ends of the range: values to check against a setting's bounds."""
         return self.choices if self.choices is not None else (self.min, self.max)
 
 
@@ -63,9 +62,9 @@ _KEYS = frozenset(SearchedSetting.model_fields)
 
 
 def _flattened(space: Any) -> Any:
-    """Writes `{optimizer: {momentum: {...}}}`, as `--set` makes it, as `{optimizer.momentum: ...}`.
+    """Flattens `{optimizer: {momentum: {...}}}`, from `--set`, to `{optimizer.momentum: ...}`.
 
-    Of the same setting under both spellings, later parts are added to earlier ones.
+    Where a setting has both spellings, later parts are merged into earlier ones.
     """
     if not isinstance(space, Mapping):
         return space

@@ -1,7 +1,7 @@
-"""A hyper-parameter search with keras-tuner: what is tried, in which order, and what is told of it.
+"""Hyper-parameter search with keras-tuner.
 
-keras-tuner chooses the values and keeps the books; the training itself is the project's own, so
-that a trial is what Trainer would do with the same settings.
+keras-tuner chooses the values and records the trials; the training itself is the project's own, so
+that a trial trains as Trainer would with the same settings.
 """
 
 from __future__ import annotations
@@ -32,25 +32,21 @@ from trainer.tuning.values import (
 )
 
 Score = Callable[[TrainerConfig, Path], float]
-"""Trains with some settings, in a folder for its files, and returns what came of it."""
+"""Trains with some settings, in a folder for its files, and returns the objective."""
 
 _progress = logging.getLogger(PROGRESS_LOGGER)
 _DIRECTIONS = {"accuracy": "max", "loss": "min"}
 
 
 class Search(base_tuner.BaseTuner):
-    """Trainings with other settings, one after the other.
+    """A tuner that trains once for each trial, one after the other.
 
-    A training that fails, because its loss left the finite numbers or its network cannot be built,
-    is a failed trial; the search goes on. Hyperband's better trials are trained anew with more
-    epochs, because the learning rate's schedule ends with the epochs.
+    A training that fails, because of a non-finite loss or a network that cannot be built, is a
+    failed trial; the search goes on. Hyperband's better trials are trained anew with more epochs,
+    because the learning rate's schedule ends with the epochs.
 
-    Args:
-        tuner: the search's settings.
-        trainer: the training's settings, which those of a trial replace in part.
-        score: trains once.
-        directory: folder of the trials' files. Where an earlier search with the same settings was
-            interrupted, this one goes on.
+    A trial replaces some of the settings in `trainer`. An interrupted search with the same settings
+    resumes from `directory`.
     """
 
     def __init__(
@@ -64,16 +60,10 @@ class Search(base_tuner.BaseTuner):
         )
 
     def run_trial(self, trial: trials.Trial) -> float:
-        """Trains with a trial's values.
-
-        Args:
-            trial: the trial.
-
-        Returns:
-            The objective over the eval split.
+        """Trains with a trial's values and returns the objective over the eval split.
 
         Raises:
-            keras_tuner.errors.FailedTrialError: no model came of it.
+            keras_tuner.errors.FailedTrialError: the training failed.
         """
         work_dir = Path(self.get_trial_dir(trial.trial_id)) / "training"
         with _named(f"trial {len(self.oracle.start_order)}/{self._num_planned()}, "):
@@ -86,7 +76,7 @@ class Search(base_tuner.BaseTuner):
                 shutil.rmtree(work_dir / "checkpoints", ignore_errors=True)
 
     def on_trial_end(self, trial: trials.Trial) -> None:
-        """Books the trial and says how it ended."""
+        """Records the trial and logs how it ended."""
         super().on_trial_end(trial)
         name = f"trial {len(self.oracle.end_order)}/{self._num_planned()}"
         ended = self.oracle.get_trial(trial.trial_id)
@@ -99,10 +89,10 @@ class Search(base_tuner.BaseTuner):
         _progress.info("%s, %s: %s", name, values, result, extra={"milestone": True})
 
     def on_search_end(self) -> None:
-        """Logs all trials as a table, and says which was the best.
+        """Logs all trials as a table, and the best one.
 
         Raises:
-            ValueError: no trial ended well.
+            ValueError: no trial succeeded.
         """
         ended = [self.oracle.get_trial(trial_id) for trial_id in self.oracle.end_order]
         names = list(self._tuner.space)
@@ -137,7 +127,7 @@ class Search(base_tuner.BaseTuner):
         return config.model_copy(update={"epochs": epochs, "pictures": pictures})
 
     def _num_planned(self) -> int:
-        """How many trials there will be, unless the algorithm ends sooner."""
+        """Returns the number of trials, unless the algorithm ends sooner."""
         if self._tuner.algorithm not in ("random", "grid"):
             return self._tuner.trials
         return min(self._tuner.trials, _num_combinations(self.oracle.get_space()))
@@ -146,24 +136,19 @@ class Search(base_tuner.BaseTuner):
 def resume_search(
     tuner: TunerConfig, trainer: TrainerConfig, score: Score, directory: Path
 ) -> Search:
-    """Goes on with a search that was interrupted, else begins one; arguments as for `Search`."""
-    # keras-tuner does not save where it is in a grid.
+    """Resumes an interrupted search, or starts one; arguments as for `Search`."""
+    # keras-tuner does not save its position in a grid.
     if tuner.algorithm != "grid":
         try:
             return Search(tuner, trainer, score, directory)
-        except (ValueError, KeyError, RuntimeError):  # killed while it wrote its books
+        except (ValueError, KeyError, RuntimeError):  # killed while it wrote its records
             logging.exception("The search in %s cannot go on; it begins anew", directory)
     shutil.rmtree(directory, ignore_errors=True)
     return Search(tuner, trainer, score, directory)
 
 
 def build_space(tuner: TunerConfig, trainer: TrainerConfig) -> keras_tuner.HyperParameters:
-    """Translates the space for keras-tuner; every value has the type of its setting.
-
-    Args:
-        tuner: the search's settings.
-        trainer: the training's settings.
-    """
+    """Converts the search space for keras-tuner; every value has the type of its setting."""
     first = {key: encode_choice(setting.corners[0]) for key, setting in tuner.space.items()}
     space = keras_tuner.HyperParameters()
     for key, setting in tuner.space.items():
@@ -230,7 +215,7 @@ def _num_combinations(space: keras_tuner.HyperParameters) -> int:
 
 @contextmanager
 def _named(prefix: str) -> Iterator[None]:
-    """Puts `prefix` before what a training says; only a trial's end is worth a line of its own."""
+    """Prefixes a training's progress messages; only a trial's end is a milestone."""
 
     def rename(record: logging.LogRecord) -> bool:
         record.msg = f"{prefix}{record.msg}"
@@ -245,7 +230,6 @@ def _named(prefix: str) -> Iterator[None]:
 
 
 def _reason(trial: trials.Trial) -> str:
-    """Says why a trial failed: keras-tuner keeps the stack trace."""
     if not trial.message:
         return "the objective is not a number."
     last = trial.message.strip().splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Tuner's `tuner_fn`: trainings with other settings, of which the best decide Trainer's."""
+"""TFX Tuner's `tuner_fn`: searches the settings that Trainer then uses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from trainer.tuning.search import resume_search
 
 
 def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
-    """Prepares the configured search.
+    """Builds the configured search.
 
     Args:
         fn_args: TFX's arguments; `custom_config` has `tuner` and `trainer`, the JSON forms of

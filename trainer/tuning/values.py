@@ -1,4 +1,4 @@
-"""From the values of a trial to the settings of a training; free of TensorFlow and keras-tuner."""
+"""Converts a trial's values to training settings; free of TensorFlow and keras-tuner."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _JSON_STARTS = ("[", "{")
 
 
 def encode_choice(choice: Any) -> Any:
-    """Returns what keras-tuner can keep: lists and mappings as JSON."""
+    """Encodes lists and mappings as JSON, because keras-tuner takes scalars only."""
     return json.dumps(choice) if isinstance(choice, list | tuple | dict) else choice
 
 
@@ -26,12 +26,12 @@ def apply_values(config: TrainerConfig, values: Mapping[str, Any]) -> TrainerCon
 
     Args:
         config: the settings.
-        values: new values by dotted key, lists and mappings possibly as JSON. A group by its name
-            alone, such as `optimizer: sgd`, has that optimizer's defaults, unless it is the
-            configured one.
+        values: new values by dotted key, lists and mappings possibly as JSON. A group's name alone,
+            such as `optimizer: sgd`, selects that optimizer's defaults, unless it is configured
+            already.
 
     Raises:
-        pydantic.ValidationError: there is no such setting, or the value is not within its bounds.
+        pydantic.ValidationError: there is no such setting, or the value is out of bounds.
     """
     settings = config.model_dump(mode="json")
     for key in sorted(values, key=lambda key: key.count(".")):  # a group before what is in it
@@ -47,12 +47,9 @@ def apply_values(config: TrainerConfig, values: Mapping[str, Any]) -> TrainerCon
 def apply_hyperparameters(
     config: TrainerConfig, hyperparameters: Mapping[str, Any] | None
 ) -> TrainerConfig:
-    """Returns the settings that a search found, as Trainer receives them.
+    """Returns settings with the values found by a search, if there was one.
 
-    Args:
-        config: the settings before the search.
-        hyperparameters: `keras_tuner.HyperParameters.get_config()`, as in `FnArgs`; None, where
-            nothing was searched, changes nothing.
+    `hyperparameters` is `keras_tuner.HyperParameters.get_config()`, as in `FnArgs`.
     """
     if hyperparameters is None:
         return config
@@ -60,19 +57,14 @@ def apply_hyperparameters(
 
 
 def searched_configs(tuner: TunerConfig | None, trainer: TrainerConfig) -> Iterator[TrainerConfig]:
-    """Yields settings in which every choice of a search, and both ends of a range, appear.
-
-    Args:
-        tuner: the search; None for none.
-        trainer: the settings that it starts from, which come first.
-    """
+    """Yields `trainer`, then settings in which every choice and both ends of each range appear."""
     yield trainer
     for values in _samples(tuner) if tuner is not None else ():
         yield apply_values(trainer, values)
 
 
 def searched_values(config: TrainerConfig, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what was searched, by dotted key, with the values that training took for it."""
+    """Returns the searched settings by dotted key, with the values used in training."""
     found = apply_hyperparameters(config, hyperparameters)
     values = _values_of(hyperparameters)
     # A group's values speak for themselves only as they were written.
@@ -83,12 +75,12 @@ def searched_values(config: TrainerConfig, hyperparameters: Mapping[str, Any]) -
 
 
 def _values_of(hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Picks what the space names: Hyperband keeps its own book among the values."""
+    """Returns the values of the search space, without Hyperband's own entries."""
     values = {}
     for entry in hyperparameters["space"]:
         setting = entry["config"]
         value = hyperparameters["values"][setting["name"]]
-        if "max_value" in setting:  # rounding, and keras-tuner's whole numbers, can overstep it
+        if "max_value" in setting:  # rounding, and keras-tuner's integers, can exceed it
             value = min(max(value, setting["min_value"]), setting["max_value"])
         values[setting["name"]] = value
     return values
@@ -102,7 +94,7 @@ def _name_at(config: TrainerConfig, key: str) -> Any:
 
 
 def values_in_words(values: Mapping[str, Any]) -> str:
-    """Writes values for people, as `learning_rate 0.0123, network.width 16`."""
+    """Formats values for people, as `learning_rate 0.0123, network.width 16`."""
     return ", ".join(
         f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
         for key, value in values.items()
@@ -117,12 +109,7 @@ _NOT_SEARCHED = {
 
 
 def tuner_mistakes(tuner: TunerConfig, trainer: TrainerConfig) -> tuple[str, ...]:
-    """Lists what is wrong with a search, one line each, none twice.
-
-    Args:
-        tuner: the search.
-        trainer: the settings that it starts from.
-    """
+    """Lists the mistakes in a search's settings, one line each, without duplicates."""
     mistakes = dict.fromkeys(_plain_mistakes(tuner, trainer))
     if not mistakes:
         mistakes = dict.fromkeys(_values_out_of_bounds(tuner, trainer))
@@ -145,7 +132,7 @@ def _plain_mistakes(tuner: TunerConfig, trainer: TrainerConfig) -> Iterator[str]
 
 
 def _values_out_of_bounds(tuner: TunerConfig, trainer: TrainerConfig) -> Iterator[str]:
-    """Tries each choice and end, and any two of them together, in the settings themselves."""
+    """Validates each choice and end of a range, alone and in pairs, against the settings."""
     for values in _samples(tuner):
         try:
             apply_values(trainer, values)
@@ -157,7 +144,7 @@ def _values_out_of_bounds(tuner: TunerConfig, trainer: TrainerConfig) -> Iterato
 
 
 def _values_of_no_use(tuner: TunerConfig, trainer: TrainerConfig) -> Iterator[str]:
-    """Finds what the settings allow, but no search can do."""
+    """Finds values that the settings allow, but no search can use."""
     first = _first_values(tuner)
     kinds = apply_values(trainer, first)
     for key, setting in tuner.space.items():

@@ -1,1 +1,1 @@
-"""What an evaluation came to: TFMA's output as typed values. Read by Pusher, Report and runners."""
+"""Reads TFMA's output into typed values, for the Pusher, the Report and the runners."""

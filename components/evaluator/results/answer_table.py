@@ -1,4 +1,4 @@
-"""The answers that TFMA's pass left, as arrays."""
+"""Reads the answers to the eval images as arrays."""
 
 from __future__ import annotations
 
@@ -29,39 +29,35 @@ _BEST_OF = 5
 
 @dataclass(frozen=True)
 class ModelAnswers:
-    """What one model said of `n` pictures."""
+    """One model's answers to `n` images."""
 
     guesses: NDArray[np.int32]
-    """`(n, k)`: the most probable labels, the first most."""
+    """`(n, k)`: top-k labels, the most probable first."""
     guess_probabilities: NDArray[np.float32]
-    """`(n, k)`: their probabilities."""
+    """`(n, k)`."""
     truth_probability: NDArray[np.float32]
     """`(n,)`."""
     right: NDArray[np.float64]
-    """`(n,)`: 1 where the most probable label is the truth, else 0."""
+    """`(n,)`: 1 where the top-1 label is correct, else 0."""
     in_top_5: NDArray[np.float64]
-    """`(n,)`: 1 where fewer than five labels are more probable than the truth, else 0."""
+    """`(n,)`: 1 where fewer than five labels are more probable than the true one, else 0."""
     cross_entropy: NDArray[np.float64]
     """`(n,)`, in nats."""
 
 
 @dataclass(frozen=True)
 class AnswerTable:
-    """An answer for each of the `n` eval pictures, by file name."""
+    """The answers to the `n` eval images, sorted by file name."""
 
     filenames: tuple[str, ...]
     labels: NDArray[np.int32]
-    """`(n,)`: the truth."""
+    """`(n,)`: true labels."""
     model: ModelAnswers
     baseline: ModelAnswers | None
-    """None where there was no baseline."""
 
 
 def read_answer_table(evaluation: Path | str) -> AnswerTable:
-    """Reads the answers; the order does not depend on how many processes wrote them.
-
-    Args:
-        evaluation: folder of the evaluation.
+    """Reads the answers of an evaluation, in an order independent of how many processes wrote them.
 
     Raises:
         FileNotFoundError: there are no answers.
@@ -99,11 +95,7 @@ def _model_answers(table: pa.Table, prefix: str) -> ModelAnswers:
 
 
 def read_answers(evaluation: Path | str, breeds: Sequence[str]) -> tuple[Answer, ...]:
-    """Reads the answers, by file name.
-
-    Args:
-        evaluation: folder of the evaluation.
-        breeds: names in label order.
+    """Reads the answers of an evaluation, sorted by file name, with `breeds` in label order.
 
     Raises:
         FileNotFoundError: there are no answers.

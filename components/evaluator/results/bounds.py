@@ -1,4 +1,4 @@
-"""The bounds that TFMA held the model to, and what was measured."""
+"""Reads the bounds that TFMA checked, and the measured values."""
 
 from __future__ import annotations
 
@@ -23,15 +23,11 @@ from components.evaluator.results.values import BASELINE_NAME, Bound
 from trainer.preprocessing.features import BREED_KEY
 
 DROP_TITLE = f"Drop against the {BASELINE_NAME}"
-"""Title of the bound on how much lower than the served model's the accuracy may be."""
+"""Title of the bound on the drop of the accuracy below the served model's."""
 
 
 def miss_in_words(bound: Bound) -> str:
-    """Says which bound was missed and by how much, as a clause that begins in lower case.
-
-    Args:
-        bound: one that was not kept.
-    """
+    """Says by how much a bound was missed, as a clause that begins in lower case."""
     title = f"{bound.title[:1].lower()}{bound.title[1:]}"
     if bound.value is None:
         return f"there is no eval picture for the bound on {title}"
@@ -51,17 +47,14 @@ def _with_unit(number: float, unit: str) -> str:
 
 
 Failure = tuple[str, bool, tuple[tuple[str, str], ...]]
-"""Name of a metric, whether its change was too large, and the slice."""
+"""Metric name, whether its change was too large, and the slice."""
 
 
 def read_bounds(evaluation: Path | str) -> tuple[Bound, ...]:
-    """Lists the bounds in the order of the configuration; kept or not is as TFMA decided.
+    """Reads the bounds in the order of the configuration, kept or missed as TFMA decided.
 
-    Of a bound on each breed, or on each value of a feature, every miss is listed, and where there
-    is none the value that came nearest to one. A change is compared only where there is a baseline.
-
-    Args:
-        evaluation: folder or address of the evaluation.
+    Of a bound on slices, every miss is listed, or the value nearest to one if all kept it. A bound
+    on the change is listed only where there is a baseline.
     """
     config, *_ = eval_config_writer.load_eval_run(str(evaluation))
     slices = load_slices(evaluation)
@@ -118,7 +111,7 @@ def _within(
     slices: Mapping[tuple[tuple[str, str], ...], SliceResult],
     failures: set[Failure],
 ) -> Iterator[Bound]:
-    """Lists the misses within a feature's values, or the value that came nearest to one."""
+    """Lists the misses within a feature's values, or the value nearest to one."""
     found = [each for key, each in slices.items() if [part[0] for part in key] == [feature]]
     held = sorted(
         (each.model.figures[name], each.key)
@@ -139,8 +132,7 @@ def _within(
         weakest = f"{title} of the weakest {kind}, {named}"
         yield Bound(weakest, value, lower_bound, at_least=True, kept=True)
     else:
-        # Without a single slice TFMA takes the bound for missed; slices that are all too small
-        # keep it.
+        # TFMA takes the bound for missed if there is no slice; slices that are too small keep it.
         yield Bound(f"{title} of each {kind}", None, lower_bound, at_least=True, kept=bool(found))
 
 

@@ -1,4 +1,4 @@
-"""Whether the model is as often right as it says, from TFMA's calibration plot."""
+"""Reads how well the model is calibrated, from TFMA's calibration plot."""
 
 from __future__ import annotations
 
@@ -12,17 +12,12 @@ from numpy.typing import NDArray
 from components.evaluator.metrics import BASELINE, CALIBRATION, CALIBRATION_BINS
 from components.evaluator.results.values import Calibration, CalibrationBin, Interval
 
-# TFMA sorts probabilities into this many bins first, cut downwards, and those into the plot's.
+# TFMA sorts probabilities into this many bins first, rounded down, and those into the plot's.
 _TFMA_BINS = 10_000
 
 
 def read_calibration(evaluation: Path | str, ece_interval: Interval | None) -> Calibration:
-    """Reads the bins, and works out the expected calibration error.
-
-    Args:
-        evaluation: folder or address of the evaluation.
-        ece_interval: its interval.
-    """
+    """Reads the bins of an evaluation, and computes the expected calibration error."""
     bins: dict[bool, tuple[CalibrationBin, ...]] = {}
     for record in tfma.load_plots(str(evaluation)):
         if record.slice_key.single_slice_keys:
@@ -46,15 +41,15 @@ def expected_calibration_error(bins: Sequence[CalibrationBin]) -> float:
 
 
 def gaps_by_bin(confidence: NDArray[np.float32], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Lays out answers so that the error can be worked out anew over other draws of them.
+    """Spreads answers over bins, so that the error can be recomputed for each bootstrap sample.
 
     Args:
-        confidence: `(n,)`: probability of the breed that was named.
-        right: `(n,)`: 1 where that was the truth, else 0.
+        confidence: `(n,)`: top-1 probability.
+        right: `(n,)`: 1 where the top-1 label is correct, else 0.
 
     Returns:
-        `(CALIBRATION_BINS, n)`: confidence less rightness in an answer's bin, 0 in all others. The
-        error is the sum of the rows' absolute means.
+        `(CALIBRATION_BINS, n)`: confidence less correctness in an answer's bin, else 0. The error
+        is the sum of the rows' absolute means.
     """
     fine = (confidence.astype(np.float64) * _TFMA_BINS).astype(np.int64)
     place = np.minimum(fine * CALIBRATION_BINS // _TFMA_BINS, CALIBRATION_BINS - 1)
@@ -64,7 +59,7 @@ def gaps_by_bin(confidence: NDArray[np.float32], right: NDArray[np.float64]) -> 
 
 
 def _bins(buckets: Sequence[object]) -> tuple[CalibrationBin, ...]:
-    """Makes bins of TFMA's buckets; its first is below 0, its last is a probability of just 1."""
+    """Converts TFMA's buckets; the first is below 0, the last is a probability of exactly 1."""
     counts = np.zeros((CALIBRATION_BINS, 3))
     for place, bucket in enumerate(buckets):
         counts[np.clip(place - 1, 0, CALIBRATION_BINS - 1)] += (

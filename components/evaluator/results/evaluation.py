@@ -1,7 +1,6 @@
-"""How good a model is, as TFMA measured it in the Evaluator's one pass over the eval split.
+"""Reads the whole result of the Evaluator: metrics, bounds, slices and answers.
 
-Values are TFMA's. What is added to them is worked out of the answers of the same pass: intervals,
-and an order of the breeds.
+Values are TFMA's. Intervals and an order of the classes are computed from the answers.
 """
 
 from __future__ import annotations
@@ -24,12 +23,7 @@ from components.evaluator.results.values import Confusion, Evaluation
 def read_evaluation(
     evaluation: Path | str, breeds: Sequence[str], train_counts: Sequence[int]
 ) -> Evaluation:
-    """Reads the Evaluator's output.
-
-    Args:
-        evaluation: folder of the evaluation.
-        breeds: names in label order.
-        train_counts: pictures in the train split, by label.
+    """Reads the Evaluator's output, given the breeds and their train images in label order.
 
     Raises:
         FileNotFoundError: there are no answers.

@@ -1,4 +1,4 @@
-"""The figures over the whole eval split, each with its interval."""
+"""The metrics over the whole eval split, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from components.evaluator.results.tfma import SliceResult
 from components.evaluator.results.values import Figure, Interval
 
 RESAMPLES = 1000
-"""Draws: enough for the second digit of an interval."""
+"""Bootstrap samples: enough for the second digit of an interval."""
 _SEED = 0
 _LEVEL = 0.95
 _TAILS = (2.5, 97.5)  # percentiles
@@ -25,14 +25,14 @@ _TAILS = (2.5, 97.5)  # percentiles
 def resampled_means(
     rows: NDArray[np.float64], labels: NDArray[np.int32] | None = None
 ) -> NDArray[np.float64]:
-    """Returns the mean of each row over each draw of pictures.
+    """Returns the mean of each row over each bootstrap sample.
 
     Args:
-        rows: `(r, n)`: r values of each of n pictures; all r are drawn together.
-        labels: `(n,)`: breeds, where the mean is to be that of the breeds' means.
+        rows: `(r, n)`: r values of each of n images; all r are drawn together.
+        labels: `(n,)`: classes, to return the mean of the class means.
 
     Returns:
-        `(r, RESAMPLES)`, the same for the same rows.
+        `(r, RESAMPLES)`, deterministic.
     """
     num_pictures = rows.shape[1]
     rng = np.random.default_rng(_SEED)
@@ -47,13 +47,12 @@ def resampled_means(
 def mean_over(
     rows: NDArray[np.float64], times: NDArray[np.int64], labels: NDArray[np.int32] | None
 ) -> NDArray[np.float64]:
-    """Returns the mean of each row, `(r,)`, where each picture counts so many times.
+    """Returns the mean of each row, `(r,)`, where `times` `(n,)` says how often an image counts.
 
     Args:
-        rows: `(r, n)`: r values of each of n pictures.
+        rows: `(r, n)`: r values of each of n images.
         times: `(n,)`.
-        labels: `(n,)`: breeds, where the mean is to be that of the means of all breeds that are
-            drawn; None for the mean over pictures.
+        labels: `(n,)`: classes, to return the mean of the means of all classes drawn, if any.
     """
     if labels is None:
         return np.asarray(rows @ times / times.sum())
@@ -64,23 +63,15 @@ def mean_over(
 
 
 def percentile_interval(resampled: NDArray[np.float64]) -> Interval:
-    """Returns what 95 of 100 draws lie within.
-
-    Args:
-        resampled: `(RESAMPLES,)`.
-    """
+    """Returns the 95 % interval of `(RESAMPLES,)` values."""
     low, high = np.percentile(resampled, _TAILS)
     return Interval(float(low), float(high))
 
 
 def share_interval(count: int, out_of: int) -> Interval | None:
-    """Returns Wilson's interval of a share, which also holds for a few pictures.
+    """Returns Wilson's interval of `count` out of `out_of`; None for 0 of 0.
 
-    A bootstrap would be certain of a breed whose every picture was answered rightly.
-
-    Args:
-        count: pictures that count.
-        out_of: all pictures; without any there is no share.
+    It also holds for few images: a bootstrap of a class that is all correct has no width.
     """
     if not out_of:
         return None
@@ -90,24 +81,15 @@ def share_interval(count: int, out_of: int) -> Interval | None:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Intervals of one model's figures, by the bootstrap: all over the same draws of pictures."""
+    """Bootstrap intervals of one model's figures, all over the same samples of images."""
 
     figures: Mapping[str, Interval]
-    """By the name of the metric."""
     ece: Interval
     """Of the expected calibration error."""
 
 
 def bootstrap(table: AnswerTable, answers: ModelAnswers) -> Bootstrap | None:
-    """Works out the intervals from the answers.
-
-    Args:
-        table: the eval pictures.
-        answers: what a model said of them.
-
-    Returns:
-        None where there are too few pictures to draw from.
-    """
+    """Computes a model's intervals from its answers; None where there are too few images."""
     if len(table.labels) <= 1:
         return None
     intervals: dict[str, Interval] = {}
@@ -124,8 +106,8 @@ def bootstrap(table: AnswerTable, answers: ModelAnswers) -> Bootstrap | None:
 def _ece_interval(answers: ModelAnswers) -> Interval:
     gaps = gaps_by_bin(answers.guess_probabilities[:, 0], answers.right)
     errors = np.abs(resampled_means(gaps)).sum(axis=0)
-    # Drawing adds noise to each bin, and the error counts noise of either sign: the draws lie
-    # higher than what they are drawn from, and are moved back by as much.
+    # Sampling adds noise to each bin, and the error counts noise of either sign: this bias of the
+    # samples is subtracted.
     measured = np.abs(gaps.mean(axis=1)).sum()
     return percentile_interval(np.maximum(errors - errors.mean() + measured, 0))
 
@@ -133,12 +115,7 @@ def _ece_interval(answers: ModelAnswers) -> Interval:
 def per_picture_values(
     answers: ModelAnswers, *, mean_over_breeds: bool
 ) -> dict[str, NDArray[np.float64]]:
-    """Returns what figures are the means of, `(n,)` each, by the name of the metric.
-
-    Args:
-        answers: what a model said of the pictures.
-        mean_over_breeds: of which figures: those that average breeds, or pictures.
-    """
+    """Returns the values of images, `(n,)` each, of the metrics that average classes or images."""
     return {
         metric.name: metric.per_picture(answers)
         for metric in METRICS
@@ -149,13 +126,7 @@ def per_picture_values(
 def read_figures(
     overall: SliceResult, model: Bootstrap | None, baseline: Bootstrap | None
 ) -> tuple[Figure, ...]:
-    """Puts TFMA's figures beside their intervals.
-
-    Args:
-        overall: what was measured over the whole eval split.
-        model: the model's intervals.
-        baseline: the baseline's; None where there is none.
-    """
+    """Combines TFMA's figures over the whole eval split with their intervals."""
     return tuple(
         Figure(
             name=metric.name,

@@ -1,4 +1,4 @@
-"""How well each breed is known, from TFMA's confusion matrices."""
+"""Tables of slices and classes, and the order of the confusion matrix."""
 
 from __future__ import annotations
 
@@ -23,12 +23,9 @@ def slice_rows(
     slices: Mapping[tuple[tuple[str, str], ...], SliceResult],
     missed: frozenset[tuple[tuple[str, str], ...]],
 ) -> Iterator[SliceRow]:
-    """Makes a row for each value of each feature, the breeds left out.
+    """Yields a row for each value of each slicing feature but the breeds.
 
-    Args:
-        config: what TFMA was asked for, in whose order features come.
-        slices: what was measured, by key of the slice.
-        missed: keys of the slices that missed a bound.
+    `slices` and `missed`, the slices that missed a bound, are by slice key.
     """
     bound, min_pictures = _bound(config)
     for spec in config.slicing_specs:
@@ -54,7 +51,7 @@ def slice_rows(
 
 
 def _bound(config: config_pb2.EvalConfig) -> tuple[float | None, int]:
-    """Returns the lower bound, and how many pictures a slice must have to be held to it."""
+    """Returns the lower bound, and the fewest images of a slice that it applies to."""
     for spec in config.metrics_specs:
         for metric in spec.metrics:
             options = json.loads(metric.config or "{}")
@@ -65,17 +62,13 @@ def _bound(config: config_pb2.EvalConfig) -> tuple[float | None, int]:
     return None, 0
 
 
-_MOST_TO_ARRANGE = 500  # breeds: the best order of the leaves takes time that grows as their cube
+_MOST_TO_ARRANGE = 500  # breeds: optimal leaf ordering takes cubic time
 
 
 def confusion_order(counts: NDArray[np.int64]) -> tuple[int, ...]:
-    """Clusters the breeds by how often one is named for the other.
+    """Orders labels so that those confused with each other are adjacent, by clustering.
 
-    Args:
-        counts: `(num_breeds, num_breeds)`: pictures by truth and by the breed that was named.
-
-    Returns:
-        Labels, every one once.
+    `counts` is `(num_breeds, num_breeds)`: images by true and predicted label.
     """
     num_breeds = len(counts)
     if num_breeds <= 2:
@@ -94,7 +87,7 @@ def confusion_order(counts: NDArray[np.int64]) -> tuple[int, ...]:
 
 
 def dense(cells: Cells, num_breeds: int) -> NDArray[np.int64]:
-    """Returns a confusion matrix as an array, `(num_breeds, num_breeds)`, by truth and name."""
+    """Returns a confusion matrix as `(num_breeds, num_breeds)`, by true and predicted label."""
     counts = np.zeros((num_breeds, num_breeds), np.int64)
     for (truth, named), count in cells.items():
         counts[truth, named] = count
@@ -107,14 +100,7 @@ def breed_rows(
     counts: NDArray[np.int64],
     baseline_counts: NDArray[np.int64] | None,
 ) -> tuple[BreedRow, ...]:
-    """Makes a row for each breed.
-
-    Args:
-        breeds: names in label order.
-        train_counts: pictures in the train split, by label.
-        counts: the model's confusion matrix.
-        baseline_counts: the baseline's; None where there is none.
-    """
+    """Returns a row for each breed, in label order, from the model's confusion matrix."""
     named = counts.sum(axis=0)
     right = counts.diagonal()
     others = counts - np.diag(right)

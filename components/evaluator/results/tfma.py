@@ -1,4 +1,4 @@
-"""TFMA's results as plain values: one object for each slice."""
+"""Reads TFMA's results as plain values, one object for each slice."""
 
 from __future__ import annotations
 
@@ -12,22 +12,20 @@ from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 from components.evaluator.metrics import BASELINE
 
 DIGITS = 6
-"""Digits of a bound as configured: TFMA's own is `HAIR` off, so that what is equal passes."""
+"""Digits of a bound as configured: TFMA's own is off by `HAIR`, so that equal values pass."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of one model within a slice."""
+    """Results of one model within a slice."""
 
     figures: dict[str, float] = field(default_factory=dict)
-    """Value by TFMA's name."""
     confusion: dict[tuple[int, int], int] = field(default_factory=dict)
-    """The slice's confusion matrix, as `metrics.Cells`."""
 
 
 @dataclass(frozen=True)
 class SliceResult:
-    """What was measured within a slice."""
+    """Results within a slice."""
 
     key: tuple[tuple[str, str], ...]
     """Feature and value; empty for the whole eval split."""
@@ -39,11 +37,7 @@ class SliceResult:
 
 
 def load_slices(evaluation: Path | str) -> dict[tuple[tuple[str, str], ...], SliceResult]:
-    """Reads TFMA's metrics, by key of the slice.
-
-    Args:
-        evaluation: folder or address of the evaluation.
-    """
+    """Reads TFMA's metrics of an evaluation, by slice key."""
     results = {}
     for record in tfma.load_metrics(str(evaluation)):
         result = SliceResult(slice_key(record.slice_key), Measured(), Measured(), {})

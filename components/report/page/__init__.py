@@ -1,1 +1,1 @@
-"""The report as one HTML file: numbers, charts, templates."""
+"""Renders the report as one HTML file: numbers, charts, templates."""

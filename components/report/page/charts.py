@@ -1,7 +1,7 @@
-"""The report's charts, and the look that they have in common.
+"""Builds the report's charts as Plotly figures.
 
-A colour is the name of a custom property of the page's style sheet, such as `--accent`: the page
-puts in what the reader's theme makes of it.
+A colour is the name of a custom property of the page's style sheet, such as `--accent`, which the
+page resolves in the reader's theme.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from components.report.page.formats import format_number
 from trainer.training.history import Epoch
 
 OURS, THEIRS, WRONG, QUIET = "--series-1", "--series-3", "--series-2", "--quiet"
-"""Colours of this model, of the served model, of errors, and of what stands back."""
+"""Colours of this model, of the served model, of errors, and of secondary marks."""
 _TICK_LETTERS = 26
 _LEVEL_BREEDS = 8  # more names than these do not fit side by side
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One chart, in Plotly's terms."""
+    """A Plotly chart with a text alternative."""
 
     label: str
-    """What it shows, in a sentence, for those who do not see it."""
+    """One sentence for readers who cannot see it."""
     traces: list[dict[str, Any]]
     layout: dict[str, Any]
     height: int
     """In CSS pixels."""
 
     def to_json(self) -> dict[str, Any]:
-        """Returns what the page's script reads; what is not a finite number is null."""
+        """Returns the JSON that the page's script reads; non-finite numbers are null."""
         return {
             "data": finite(self.traces),
             "layout": finite(self.layout | {"height": self.height}),
@@ -43,13 +43,7 @@ class Chart:
 
 
 def layout(x: dict[str, Any], y: dict[str, Any], **others: Any) -> dict[str, Any]:
-    """Returns a layout in the report's look.
-
-    Args:
-        x: what the horizontal axis has besides that look.
-        y: the same of the vertical axis.
-        **others: further parts of the layout; they replace those of the same name.
-    """
+    """Returns a layout in the report's style; `others` take precedence."""
     font = {"family": "system-ui, sans-serif", "size": 13}
     return {
         "margin": {"l": 52, "r": 12, "t": 28, "b": 46},
@@ -64,12 +58,7 @@ def layout(x: dict[str, Any], y: dict[str, Any], **others: Any) -> dict[str, Any
 
 
 def axis(title: str = "", **others: Any) -> dict[str, Any]:
-    """Returns an axis in the report's look.
-
-    Args:
-        title: what it measures.
-        **others: further parts of the axis; they replace those of the same name.
-    """
+    """Returns an axis in the report's style; `others` take precedence."""
     return {
         "title": {"text": title, "standoff": 8, "font": {"size": 13}},
         "gridcolor": "--grid", "linecolor": "--line", "zeroline": False, "automargin": True,
@@ -78,17 +67,12 @@ def axis(title: str = "", **others: Any) -> dict[str, Any]:
 
 
 def escaped(names: Iterable[str]) -> list[str]:
-    """Returns names as Plotly shows them letter by letter; it takes some HTML for markup."""
+    """Escapes names for Plotly, which renders some HTML."""
     return [html.escape(name, quote=False) for name in names]
 
 
 def breed_axis(names: Iterable[str], **others: Any) -> dict[str, Any]:
-    """Returns what an axis of breeds has: long names shortened, and many names slanted.
-
-    Args:
-        names: as they are, not escaped.
-        **others: further parts of the axis; they replace those of the same name.
-    """
+    """Returns an axis of breeds: long names are shortened, and many names slanted."""
     names = list(names)
     long_names = [name for name in names if len(name) > _TICK_LETTERS]
     shortened = (f"{name[: _TICK_LETTERS - 1].rstrip()}…" for name in long_names)
@@ -201,7 +185,7 @@ _CELL_PX, _MIN_PX, _MAX_PX = 56, 380, 900
 
 
 def draw_confusion(confusion: Confusion) -> Chart | None:
-    """Draws the matrix with confused breeds beside each other; None without eval pictures."""
+    """Draws the matrix with confused breeds beside each other; None without eval images."""
     order = confusion.order or tuple(range(len(confusion.breeds)))
     if not any(map(any, confusion.counts)):
         return None
@@ -233,10 +217,9 @@ def draw_confusion(confusion: Confusion) -> Chart | None:
 def _layer(
     names: list[str], rows: list[list[int]], numbered: bool, kind: str, *, on_diagonal: bool
 ) -> dict[str, Any]:
-    """Returns the cells on or off the diagonal that hold a picture, as shares of their row."""
+    """Returns the non-empty cells on or off the diagonal, as fractions of their row."""
 
     def cells(value: Callable[[int, int], Any], empty: Any = None) -> list[list[Any]]:
-        """Lays out a value of a count and its row's sum for each cell that is shown."""
         return [
             [
                 value(count, sum(row)) if count and (truth == named) == on_diagonal else empty
@@ -266,7 +249,7 @@ _DASHES = ("solid", "dot", "dash", "dashdot")
 
 
 def draw_splits(data: Data) -> Chart | None:
-    """Draws how many pictures of each breed each split has; None where all breeds have as many."""
+    """Draws each split's image count of each breed; None where all breeds have as many."""
     splits = [split for split in data.splits if len(split.by_breed) == len(data.breeds)]
     if not any(len(set(split.by_breed)) > 1 for split in splits):
         return None
@@ -294,10 +277,7 @@ def draw_splits(data: Data) -> Chart | None:
 
 
 def draw_histograms(histograms: Sequence[Histogram]) -> list[Chart]:
-    """Draws each feature's spread in every split, one chart a feature.
-
-    What is the same in all pictures is not spread, and not drawn.
-    """
+    """Draws each feature's distribution in every split, one chart a feature, without constants."""
     charts = []
     for feature in dict.fromkeys(each.feature for each in histograms):
         splits = [each for each in histograms if each.feature == feature and any(each.counts)]
@@ -309,8 +289,8 @@ def draw_histograms(histograms: Sequence[Histogram]) -> list[Chart]:
 def _histogram(feature: str, splits: Sequence[Histogram]) -> Chart:
     """Draws one feature's outline in each split.
 
-    Splits differ in size and in where their bins lie, so what is drawn is the density: the share
-    of the split's pictures over the bin's width.
+    Splits differ in size and in where their bins lie, so the density is drawn: the fraction of the
+    split's images over the bin's width.
     """
     traces = []
     for index, split in enumerate(splits):
@@ -321,7 +301,7 @@ def _histogram(feature: str, splits: Sequence[Histogram]) -> Chart:
         ]
         traces.append(
             {
-                # Each bin's value holds up to the next edge; the outline comes down at both ends.
+                # A step at each edge; the outline returns to zero at both ends.
                 "type": "scatter", "mode": "lines", "name": split.split,
                 "x": [split.edges[0], *split.edges], "y": [0.0, *bins, 0.0],
                 "customdata": [0.0, *shares, 0.0],
@@ -347,7 +327,7 @@ def _histogram(feature: str, splits: Sequence[Histogram]) -> Chart:
 
 
 def draw_training(epochs: Sequence[Epoch]) -> dict[str, Chart]:
-    """Draws the training's curves; nothing of a single epoch, which has no curve."""
+    """Draws the training curves; none of a single epoch."""
     if len(epochs) < 2:
         return {}
     loss: dict[str, list[float | None]] = {

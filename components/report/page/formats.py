@@ -1,4 +1,4 @@
-"""How the report writes numbers."""
+"""Formats numbers, bars and addresses for the report."""
 
 from __future__ import annotations
 
@@ -19,16 +19,13 @@ _ROOM = 1.15  # a scale that does not end at 1 is this many times longer than wh
 
 @dataclass(frozen=True)
 class Scale:
-    """A line from one value to another."""
+    """A linear scale from one value to another."""
 
     low: float
     high: float
 
     def at(self, value: float | None) -> float | None:
-        """Returns where a value lies, in percent of the line; None where there is none.
-
-        What lies beyond an end is drawn at that end.
-        """
+        """Returns the position of a value in percent, clamped to the ends; None for None."""
         if value is None or not math.isfinite(value):
             return None
         share = (value - self.low) / (self.high - self.low)
@@ -36,12 +33,11 @@ class Scale:
 
 
 SHARES = Scale(0.0, 1.0)
-"""The scale of what lies between 0 and 1."""
 
 
 @dataclass(frozen=True)
 class BoundBar:
-    """A bar from zero to what was measured, and its limit. All in percent."""
+    """A bar from zero to the measured value, and its limit, in percent."""
 
     start: float
     length: float
@@ -49,7 +45,7 @@ class BoundBar:
 
 
 def figure_scale(figure: Figure) -> Scale:
-    """Returns the line on which a figure and the served model's are drawn."""
+    """Returns the scale of a figure and the served model's."""
     intervals = (figure.interval, figure.baseline_interval)
     ends = [end for interval in intervals if interval for end in (interval.low, interval.high)]
     present = [figure.value, *ends, *([] if figure.baseline is None else [figure.baseline])]
@@ -69,7 +65,7 @@ def bound_bar(bound: Bound) -> BoundBar:
 
 
 def _around(values: list[float], *, is_share: bool) -> Scale:
-    """Returns a line that holds zero and all values; from 0 to 1 for shares."""
+    """Returns a scale that holds zero and all values; from 0 to 1 for fractions."""
     present = [value for value in values if math.isfinite(value)]
     low, high = min([0.0, *present]), max([0.0, *present])
     if is_share and low >= 0.0 and high <= 1.0:
@@ -83,13 +79,7 @@ _SIGNATURES = ((b"\x89PNG", "image/png"), (b"GIF8", "image/gif"), (b"RIFF", "ima
 
 
 def data_address(data: bytes, media_type: str | None = None) -> str:
-    """Returns a picture as a `data:` address.
-
-    Args:
-        data: the encoded picture.
-        media_type: such as `image/png`; None tells PNG, GIF and WebP by their first bytes and
-            takes all else for JPEG.
-    """
+    """Returns an encoded image as a `data:` URI; without a media type, detects it."""
     if media_type is None:
         kinds = (kind for signature, kind in _SIGNATURES if data.startswith(signature))
         media_type = next(kinds, "image/jpeg")
@@ -97,7 +87,7 @@ def data_address(data: bytes, media_type: str | None = None) -> str:
 
 
 def first_frame(data: bytes) -> str | None:
-    """Returns an animation's first frame as a `data:` address; None if it does not move."""
+    """Returns an animation's first frame as a `data:` URI; None if it is not animated."""
     try:
         with Image.open(io.BytesIO(data)) as picture:
             if not getattr(picture, "is_animated", False):
@@ -110,7 +100,7 @@ def first_frame(data: bytes) -> str | None:
 
 
 def size_of(data: bytes) -> tuple[int, int] | None:
-    """Returns a picture's width and height in pixels, which keep its place; None if unknown."""
+    """Returns an image's width and height in pixels; None if unknown."""
     try:
         with Image.open(io.BytesIO(data)) as picture:
             return picture.size
@@ -119,11 +109,7 @@ def size_of(data: bytes) -> tuple[int, int] | None:
 
 
 def content_security_policy(scripts: Iterable[str]) -> str:
-    """Returns a policy under which the page runs these scripts and asks for nothing.
-
-    Args:
-        scripts: what stands between each `<script>` and `</script>`, character by character.
-    """
+    """Returns a policy that allows only inline scripts of exactly these texts, and no requests."""
     digests = (hashlib.sha256(script.encode("utf-8")).digest() for script in scripts)
     hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode('ascii')}'" for digest in digests)
     # Plotly and the bars set styles of their own.
@@ -139,7 +125,7 @@ _SMALLEST_SHOWN = 0.0005  # less is 0.000, of which there is neither more nor le
 
 
 def format_number(value: float | None, unit: str = "") -> str:
-    """Writes a share or a measured value, such as `0.397` or `12.4 ms`; a dash for None or NaN."""
+    """Formats a fraction or a measurement, such as `0.397` or `12.4 ms`; a dash for None or NaN."""
     if value is None or not math.isfinite(value):
         return _NOTHING
     digits = 0 if abs(value) >= 1000 else 1 if unit or abs(value) >= 100 else 3
@@ -149,41 +135,41 @@ def format_number(value: float | None, unit: str = "") -> str:
 
 
 def format_count(value: float) -> str:
-    """Writes a count, such as `2,400`."""
+    """Formats a count, such as `2,400`."""
     return f"{value:,.0f}"
 
 
 def count_of(value: int, singular: str, plural: str | None = None) -> str:
-    """Writes a count with what is counted, such as `1 picture` or `2,400 pictures`."""
+    """Formats a count with its noun, such as `1 picture` or `2,400 pictures`."""
     return f"{value:,} {singular if value == 1 else plural or singular + 's'}"
 
 
 def format_plain(value: float) -> str:
-    """Writes a rate or a size with no more digits than it has, such as `0.0015` or `640`."""
+    """Formats a rate or a size without trailing zeros, such as `0.0015` or `640`."""
     return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def format_interval(interval: Interval | None) -> str:
-    """Writes an interval, such as `0.377` to `0.417` with a dash between; nothing for None."""
+    """Formats an interval, such as `0.377` to `0.417` with a dash between; nothing for None."""
     if interval is None:
         return ""
     return f"{format_number(interval.low)}{_TO}{format_number(interval.high)}"
 
 
 def format_difference(value: float | None) -> str:
-    """Writes a difference, such as `+0.021`; a dash for None."""
+    """Formats a difference, such as `+0.021`; a dash for None."""
     if value is None or not math.isfinite(value):
         return _NOTHING
     return f"+{format_number(value)}" if value >= _SMALLEST_SHOWN else format_number(value)
 
 
 def difference(value: float | None, baseline: float | None) -> float | None:
-    """Returns how far a value is above the baseline's; None where either is missing."""
+    """Returns a value less the baseline's; None where either is missing."""
     return None if value is None or baseline is None else value - baseline
 
 
 def against_baseline(figure: Figure) -> str:
-    """Says how a figure compares, such as `better by 0.021; the intervals overlap`."""
+    """Compares a figure with the baseline's, such as `better by 0.021; the intervals overlap`."""
     change = difference(figure.value, figure.baseline)
     if change is None:
         return ""
@@ -199,7 +185,7 @@ def against_baseline(figure: Figure) -> str:
 
 
 def missed_by(bound: Bound) -> str:
-    """Says what became of a bound, such as `missed by 0.031`."""
+    """Says whether a bound was kept, such as `missed by 0.031`."""
     if bound.kept:
         return "kept"
     if bound.value is None:
@@ -208,7 +194,7 @@ def missed_by(bound: Bound) -> str:
 
 
 def _enough_digits(value: float, unit: str) -> str:
-    """Writes what a bound was missed by, never as nothing."""
+    """Formats what a bound was missed by, with enough digits that it is not zero."""
     written = format_number(value, unit)
     if any(digit in "123456789" for digit in written):
         return written
@@ -216,7 +202,7 @@ def _enough_digits(value: float, unit: str) -> str:
 
 
 def format_moment(created_at: str) -> str:
-    """Writes a moment, such as `21 November 2026, 18:33 UTC`; as it is where it cannot be read."""
+    """Formats a time, such as `21 November 2026, 18:33 UTC`; unchanged if it cannot be parsed."""
     try:
         moment = datetime.fromisoformat(created_at.replace("Z", "+00:00"))
     except ValueError:

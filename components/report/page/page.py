@@ -1,4 +1,4 @@
-"""Lays out what a report says as one HTML file that asks for nothing from anywhere."""
+"""Renders a report's facts as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -30,13 +30,7 @@ _HEADLINE_FIGURES = 3  # how many figures stand in large type below the verdict
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page.
-
-    Attributes:
-        id: what its address ends in; its template is `ID.html`.
-        title: its heading.
-        short: the heading in the table of contents.
-    """
+    """A part of the page; its template is `ID.html`, `short` its title in the table of contents."""
 
     id: str
     title: str
@@ -44,14 +38,9 @@ class Section:
 
 
 def render(facts: ReportFacts) -> str:
-    """Lays out a report.
+    """Renders a report as an HTML document, to be written as UTF-8.
 
-    Args:
-        facts: everything that it says.
-
-    Returns:
-        A whole HTML document, to be written as UTF-8. It names no address elsewhere, and its policy
-        forbids its scripts to ask for any.
+    It refers to no other address, and its policy forbids its scripts to request any.
     """
     charts = _draw(facts)
     histograms = draw_histograms(facts.data.histograms)
@@ -77,7 +66,7 @@ def render(facts: ReportFacts) -> str:
 
 
 def _sections(facts: ReportFacts) -> list[Section]:
-    """Returns the parts of the page that have something in them, in reading order."""
+    """Returns the non-empty parts of the page, in reading order."""
     evaluation, training, data, provenance = (
         facts.evaluation,
         facts.training,
@@ -120,7 +109,7 @@ def _sections(facts: ReportFacts) -> list[Section]:
 
 
 def _draw(facts: ReportFacts) -> dict[str, Chart]:
-    """Draws every chart but the histograms; those with nothing in them are left out."""
+    """Draws every non-empty chart but the histograms."""
     evaluation = facts.evaluation
     charts = {
         "calibration": draw_calibration(evaluation.calibration),
@@ -172,7 +161,6 @@ def _read(name: str) -> str:
 
 @functools.cache
 def _plotly() -> str:
-    """Returns Plotly's script, which the library carries with it."""
     from plotly.offline import get_plotlyjs
 
     return str(get_plotlyjs())

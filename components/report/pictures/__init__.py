@@ -1,1 +1,1 @@
-"""The pictures of a report: which are shown, and what the network looked at in them."""
+"""Selects and renders the images of a report, with Grad-CAM heat maps."""

@@ -1,4 +1,4 @@
-"""The pictures of a report: galleries and confused pairs, from the eval examples."""
+"""Reads the images of a report from the eval examples: galleries and confused pairs."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from trainer.training.config import TrainerConfig
 Probabilities = Callable[[Sequence[bytes]], NDArray[np.float32]]
 """From serialized examples to `(num_examples, num_classes)`, in label order."""
 
-_AT_MOST_ASKED = 600  # examples that the model is asked about once more
+_AT_MOST_ASKED = 600  # examples to run through the model again
 CLOSE = 1e-3
-"""Probabilities that differ by less are the same; the batch a picture is in may change them."""
+"""Probabilities that differ by less are equal; the batch that an image is in may change them."""
 
 _Key = tuple[str, str]
 
@@ -40,21 +40,17 @@ def find_examples(
     breeds: Sequence[str],
     probabilities_of: Probabilities,
 ) -> dict[Answer, bytes]:
-    """Reads the split once and keeps what is wanted.
+    """Finds the examples that belong to answers, in one pass over the split.
 
-    An example is known by its file name and breed. Where several share both, as in records that
-    were made without file names, the model is asked about them once more: the one that it gives the
-    same probability of its breed is the one. If that would be more than 600, those that are beyond
-    are not found.
+    Examples are matched by file name and breed. Where several share both, as in records without
+    file names, the one is taken to which the model gives the same probability of its breed. At most
+    600 examples are run through the model for that; answers beyond are not found.
 
     Args:
         folder: GZIP-compressed TFRecords of one split.
-        answers: whose examples are wanted, the most wanted first.
+        answers: whose examples are wanted, in order of priority.
         breeds: names in label order.
-        probabilities_of: asks the model that gave the answers.
-
-    Returns:
-        Serialized `tf.train.Example` by answer, of those that were found.
+        probabilities_of: runs the model that gave the answers.
     """
     candidates = _candidates(folder, {_key_of(answer) for answer in answers})
     found: dict[Answer, bytes] = {}
@@ -107,17 +103,10 @@ _LAID_OVER = (
 def show_pictures(
     answers: Sequence[Answer], confusion: Confusion, eval_folder: Path, model_path: Path
 ) -> tuple[tuple[ConfusedPair, ...], tuple[Gallery, ...]]:
-    """Chooses pictures, reads them, and looks into the network for the worst of them.
-
-    Args:
-        answers: what the model said of every eval picture.
-        confusion: how often each breed was taken for each other.
-        eval_folder: the eval split of ExampleGen's output, GZIP-compressed TFRecords.
-        model_path: the SavedModel that gave the answers.
+    """Chooses and reads images, and computes heat maps for the most confidently wrong ones.
 
     Returns:
-        The most frequent confusions, some of which may have no picture, and the galleries, none of
-        which is empty.
+        The most frequent confusions, possibly without images, and the non-empty galleries.
     """
     model = tf.saved_model.load(str(model_path))
     evaluate = model.signatures[EVAL_SIGNATURE]
@@ -169,10 +158,11 @@ def _explain(
     model_path: Path,
     breeds: Sequence[str],
 ) -> tuple[dict[Answer, Picture], str]:
-    """Adds where the network looked.
+    """Adds Grad-CAM heat maps.
 
     Returns:
-        The pictures with it, none if that cannot be told, and what to say of it.
+        The images with heat maps, none if the model has no such signature or does not match, and a
+        note for the reader.
     """
     if not pictures:
         return {}, ""
@@ -190,7 +180,7 @@ def _explain(
     expected = np.array([answer.truth_probability for answer in answers])
     given = looked["probabilities"].numpy()[np.arange(len(answers)), truths]
     furthest = np.abs(given - expected).max()
-    if not furthest < CLOSE:  # what was looked into is not what gave the answers
+    if not furthest < CLOSE:  # this is not the model that gave the answers
         return _not_shown(
             f"the network gives probabilities that are up to {furthest:.2g} from those evaluated."
         )

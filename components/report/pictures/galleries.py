@@ -1,4 +1,4 @@
-"""Which pictures tell most of a model: its surest answers, its worst, and what it mixes up."""
+"""Chooses the images of a report: confident, wrong and confused answers."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _OF_A_PAIR = 3
 
 @dataclass(frozen=True)
 class ChosenGallery:
-    """What a gallery shows, before the pictures are fetched."""
+    """A gallery before its images are read."""
 
     title: str
     meaning: str
     answers: tuple[Answer, ...]
     is_explained: bool
-    """Whether it is worth saying where the network looked."""
+    """Whether to add heat maps."""
 
 
 @dataclass(frozen=True)
 class ChosenPair:
-    """Two breeds that are taken for each other, before the pictures are fetched."""
+    """Two confused breeds before their images are read."""
 
     truth: str
     named: str
@@ -38,13 +38,9 @@ class ChosenPair:
 
 
 def choose_galleries(answers: Sequence[Answer]) -> tuple[ChosenGallery, ...]:
-    """Chooses at most 12 pictures a gallery, at most two of them of one breed.
+    """Chooses the non-empty galleries of at most 12 images, at most two of them of one breed.
 
-    Args:
-        answers: what the model said of every eval picture.
-
-    Returns:
-        The galleries that have a picture. The same answers in another order give the same ones.
+    The result does not depend on the order of the answers.
     """
     right = [answer for answer in answers if _named(answer) == answer.breed]
     wrong = [answer for answer in answers if _named(answer) != answer.breed]
@@ -86,12 +82,7 @@ def choose_galleries(answers: Sequence[Answer]) -> tuple[ChosenGallery, ...]:
 
 
 def choose_pairs(confusion: Confusion, answers: Iterable[Answer]) -> tuple[ChosenPair, ...]:
-    """Chooses the 30 most frequent confusions, each with its three surest pictures.
-
-    Args:
-        confusion: how often each breed was taken for each other.
-        answers: what the model said of the eval pictures.
-    """
+    """Chooses the 30 most frequent confusions, each with its three most confident images."""
     totals = [sum(row) for row in confusion.counts]
     frequent = sorted(
         (-count, -count / totals[truth], truth, named)
@@ -112,7 +103,7 @@ def choose_pairs(confusion: Confusion, answers: Iterable[Answer]) -> tuple[Chose
 
 
 def _first(answers: Iterable[Answer], key: Callable[[Answer], float]) -> tuple[Answer, ...]:
-    """Takes those with the lowest key, and not too many of one breed."""
+    """Takes the answers with the lowest key, and not too many of one breed."""
 
     def varied() -> Iterator[Answer]:
         taken: Counter[str] = Counter()
@@ -133,5 +124,5 @@ def _confidence(answer: Answer) -> float:
 
 
 def _lead(answer: Answer) -> float:
-    """How far the most probable breed is ahead of the next."""
+    """Returns the margin between the two most probable breeds."""
     return answer.guesses[0][1] - (answer.guesses[1][1] if len(answer.guesses) > 1 else 0)

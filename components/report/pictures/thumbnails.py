@@ -1,4 +1,4 @@
-"""Small pictures for the report, plain and with what the network looked at laid over them."""
+"""Makes thumbnails for the report, with or without a heat map."""
 
 from __future__ import annotations
 
@@ -18,14 +18,7 @@ _COLOURS = "inferno"  # its lightness rises with the value, so that it reads in 
 
 
 def thumbnail(encoded: bytes) -> bytes:
-    """Scales a picture down.
-
-    Args:
-        encoded: JPEG, PNG, BMP or a GIF, whose first frame counts.
-
-    Returns:
-        A JPEG of at most 160 pixels along its longer side.
-    """
+    """Scales a JPEG, PNG, BMP or GIF down to a JPEG of at most 160 pixels along its longer side."""
     with Image.open(io.BytesIO(encoded)) as picture:
         picture.draft("RGB", (SIDE_PX, SIDE_PX))
         small = picture.convert("RGB")
@@ -34,21 +27,18 @@ def thumbnail(encoded: bytes) -> bytes:
 
 
 def overlay(small: bytes, looked: NDArray[np.float32], fit: str, aspect: float) -> bytes:
-    """Colours a thumbnail by where the network looked: dark for nowhere, bright for most.
+    """Lays a heat map over a thumbnail and returns a JPEG: dark for 0, bright for 1.
 
     Args:
         small: the thumbnail.
-        looked: `(height, width)` in [0, 1] over what the network saw.
-        fit: how the picture was made to fit, as in `trainer.preprocessing.image.TransformConfig`.
-        aspect: width over height of what the network takes.
-
-    Returns:
-        A JPEG of the thumbnail's size.
+        looked: `(height, width)` in [0, 1] over the network's input.
+        fit: as in `trainer.preprocessing.image.TransformConfig`.
+        aspect: width over height of the network's input.
     """
     with Image.open(io.BytesIO(small)) as picture:
         below = picture.convert("RGB")
     left, top, right, bottom = _seen(below.size, fit, aspect)
-    # What was cut off, the network cannot have looked at; a margin that was added, nobody can see.
+    # Cropped parts stay dark; padding lies outside the thumbnail.
     seen = Image.fromarray(looked).resize(
         (max(1, right - left), max(1, bottom - top)), Image.Resampling.BICUBIC
     )
@@ -60,9 +50,9 @@ def overlay(small: bytes, looked: NDArray[np.float32], fit: str, aspect: float) 
 
 
 def _seen(size: tuple[int, int], fit: str, aspect: float) -> tuple[int, int, int, int]:
-    """Returns what the network saw, in the thumbnail's pixels: left, top, right, bottom.
+    """Returns the network's input area in the thumbnail's pixels: left, top, right, bottom.
 
-    Cropping leaves less of the picture, padding adds to it beyond its edges.
+    Cropping makes it smaller than the image, padding larger.
     """
     width, height = size
     seen_width, seen_height = float(width), float(height)
