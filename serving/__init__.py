@@ -1,7 +1,4 @@
-"""How a pushed model is reached.
-
-What a program needs is offered here; docs/python.md has an example.
-"""
+"""Public client API for calling a served model; docs/python.md has an example."""
 
 from __future__ import annotations
 

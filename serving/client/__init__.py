@@ -1,1 +1,1 @@
-"""Calls a model server with pictures."""
+"""Clients that send images to a model server."""

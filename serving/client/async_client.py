@@ -1,4 +1,4 @@
-"""The client for asyncio."""
+"""Asynchronous client of the model server, for asyncio."""
 
 from __future__ import annotations
 
@@ -35,12 +35,9 @@ from serving.client.prediction import Prediction, VersionStatus
 
 
 class AsyncBreedClient:
-    """Like `sync_client.BreedClient`, for one event loop.
+    """Client for one event loop; otherwise like `sync_client.BreedClient`.
 
-    Use as an asynchronous context manager, within the loop that it is for.
-
-    Args:
-        options: server, model and limits.
+    Use as an asynchronous context manager inside that loop.
 
     Raises:
         ClientError: the address or a certificate is unusable.
@@ -81,37 +78,32 @@ class AsyncBreedClient:
         await self.close()
 
     async def close(self) -> None:
-        """Cancels calls that are under way and closes the connection."""
+        """Cancels pending calls and closes the connection."""
         await self._channel.close()
         await self._web.aclose()
 
     async def predict(
         self, pictures: Iterable[Picture] | AsyncIterable[Picture]
     ) -> list[Prediction]:
-        """Names the breeds of pictures, as `predict_many` does, all at once."""
+        """Classifies images as `predict_many` does; returns all predictions at once."""
         return [prediction async for prediction in self.predict_many(pictures)]
 
     async def predict_many(
         self, pictures: Iterable[Picture] | AsyncIterable[Picture]
     ) -> AsyncIterator[Prediction]:
-        """Names the breeds of any number of pictures, as they come.
+        """Classifies any number of images; yields one prediction for each, in order.
 
-        `pictures` is read no further ahead than calls are made, so it may be endless.
-
-        Args:
-            pictures: paths, http(s) addresses or encoded pictures.
-
-        Yields:
-            One prediction for each, in order. A picture that cannot be read or is refused has an
-            error in its prediction, and does not stop the rest.
+        `pictures` are paths, http(s) addresses or encoded images, and may be endless: they are read
+        no further ahead than calls are made. An image that cannot be read or is refused gets a
+        prediction with an error, and does not stop the rest.
 
         Raises:
-            ClientError: no call can succeed: the server is away, or the model unknown.
+            ClientError: no call can succeed: the server is unreachable, or the model unknown.
         """
         window: deque[asyncio.Task[list[Prediction]]] = deque()
         try:
             async for batch in _batches(pictures, self._options.batch_size):
-                # Twice the calls, so that all are kept busy while the oldest takes its time.
+                # Twice the concurrency, so that workers stay busy while the oldest call is slow.
                 if len(window) >= 2 * self._options.concurrency:
                     for prediction in await window.popleft():
                         yield prediction
@@ -125,11 +117,7 @@ class AsyncBreedClient:
             await asyncio.gather(*window, return_exceptions=True)
 
     async def status(self) -> list[VersionStatus]:
-        """Returns the versions of the model that the server knows, the newest first.
-
-        Raises:
-            ClientError: the server is away, or the model unknown.
-        """
+        """Returns the model's versions on the server, newest first; raises as `predict_many`."""
         outcome = await self._call(self._get_status, status_request(self._options))
         if isinstance(outcome, Refusal):
             raise error_of(outcome, self._options)

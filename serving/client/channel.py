@@ -1,4 +1,4 @@
-"""How a gRPC channel to the model server is made: its address, retries, limits and trust."""
+"""Configures the gRPC channel to a model server: address, retries, size limits and TLS."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _LARGEST_INT = 2**31 - 1
 _URL = re.compile(r"^(https?|grpcs?)://", re.IGNORECASE)
 _HOST = re.compile(r"^(?P<host>[^\s:/\[\]]+|\[[0-9A-Fa-f:.%\w]+\])(:(?P<port>\d{1,5}))?$")
 
-# gRPC repeats a call that was answered UNAVAILABLE by itself, after a random part of a delay that
-# grows from `initialBackoff` to `maxBackoff`. Five attempts are the most that it makes.
+# gRPC itself retries calls answered UNAVAILABLE, after a random part of a delay that grows from
+# `initialBackoff` to `maxBackoff`. It makes at most five attempts.
 _SERVICE_CONFIG = {
     "methodConfig": [
         {
@@ -37,14 +37,7 @@ _SERVICE_CONFIG = {
 
 
 def target(server: str) -> str:
-    """Returns a server's address as gRPC takes it.
-
-    Args:
-        server: HOST:PORT, HOST for port 8500, or unix:/PATH.
-
-    Raises:
-        ClientError: it is no such address.
-    """
+    """Converts HOST[:PORT] (8500) or unix:/PATH to a gRPC target, or raises `ClientError`."""
     if server.startswith("unix:"):
         return server
     match = _HOST.match(server)
@@ -57,10 +50,10 @@ def target(server: str) -> str:
 
 
 def channel_options(options: ClientOptions) -> list[tuple[str, str | int]]:
-    """Returns gRPC's settings for a channel.
+    """Returns the gRPC options of a channel.
 
-    Pictures are large, so neither messages nor what gRPC keeps of them for another attempt is
-    bounded: with the usual 256 KiB, most calls would not be repeated.
+    Images are large, so neither message sizes nor the retry buffer are limited: with the default
+    buffer of 256 KiB, most calls would not be retried.
     """
     settings: list[tuple[str, str | int]] = [
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
@@ -68,7 +61,7 @@ def channel_options(options: ClientOptions) -> list[tuple[str, str | int]]:
         ("grpc.max_send_message_length", _UNLIMITED),
         ("grpc.max_receive_message_length", _UNLIMITED),
     ]
-    if _is_local(options.server):  # a proxy for the world outside does not know this machine
+    if _is_local(options.server):  # a proxy to the internet cannot reach this machine
         settings.append(("grpc.enable_http_proxy", 0))
     if options.server.startswith("unix:"):
         settings.append(("grpc.default_authority", "localhost"))
@@ -78,11 +71,7 @@ def channel_options(options: ClientOptions) -> list[tuple[str, str | int]]:
 
 
 def credentials(tls: TlsOptions) -> grpc.ChannelCredentials:
-    """Reads the certificates.
-
-    Raises:
-        ClientError: a file cannot be read, or does not hold what it should.
-    """
+    """Reads the TLS certificates; raises `ClientError` for an unreadable or wrong file."""
     _check(tls)
     return grpc.ssl_channel_credentials(
         root_certificates=_read(tls.ca),
@@ -92,7 +81,7 @@ def credentials(tls: TlsOptions) -> grpc.ChannelCredentials:
 
 
 def metadata(options: ClientOptions) -> list[tuple[str, str]]:
-    """Returns the headers of every call; gRPC wants their names in lower case."""
+    """Returns the headers of every call, with names in lower case as gRPC requires."""
     headers = [(name.lower(), value) for name, value in options.metadata]
     if options.token is not None:
         headers.append(("authorization", f"Bearer {options.token}"))
@@ -110,7 +99,7 @@ def _is_local(server: str) -> bool:
 
 
 def _check(tls: TlsOptions) -> None:
-    """Has OpenSSL read the files: gRPC would only say that the connection failed."""
+    """Checks the files with OpenSSL: gRPC would only report a failed connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if (ca := _read(tls.ca)) is not None:
         try:
@@ -120,7 +109,7 @@ def _check(tls: TlsOptions) -> None:
     if tls.cert is not None and tls.key is not None:
         _read(tls.cert), _read(tls.key)
         try:
-            # A key with a password is of no use to gRPC: an empty one keeps OpenSSL from asking.
+            # gRPC cannot use a key with a password; the empty one keeps OpenSSL from asking.
             context.load_cert_chain(tls.cert, tls.key, password="")
         except (ssl.SSLError, ValueError):
             raise ClientError(

@@ -1,4 +1,4 @@
-"""Makes of any picture what the model decodes: upright, of a format and a size that it takes."""
+"""Converts images to a format, size and orientation that the model can decode."""
 
 from __future__ import annotations
 
@@ -12,30 +12,23 @@ from PIL import ExifTags, Image
 from ingestion.picture import MAX_MEGAPIXELS, normalise
 
 MAX_PIXELS = MAX_MEGAPIXELS * 1_000_000
-"""The largest picture that the model decodes."""
+"""Size of the largest image that the model decodes."""
 _DECODED_BY_MODEL = ("JPEG", "PNG", "GIF", "BMP")
-_JPEG_MODES = ("L", "RGB")  # CMYK is told apart by marks that decoders read differently
-_UPRIGHT = 1  # of EXIF's orientation tag
+_JPEG_MODES = ("L", "RGB")  # decoders disagree on how CMYK is marked
+_UPRIGHT = 1  # value of EXIF's orientation tag
 
 
 def encode_for_model(data: bytes, shrink_px: int | None = None) -> bytes:
-    """Returns a picture as the model takes it; the very bytes where that is possible.
+    """Returns an image as JPEG, PNG, GIF or BMP of at most `MAX_PIXELS`; unchanged where possible.
 
-    What the model would not see as a person does is encoded anew as the training set was: pictures
-    that the camera noted as turned, that are see-through, too large, or of another format.
-
-    Args:
-        data: a file of any picture format.
-        shrink_px: scales down until the shorter side has this many pixels.
-
-    Returns:
-        A JPEG, PNG, GIF or BMP of at most `MAX_PIXELS`.
+    Images that are rotated by EXIF, transparent, too large or of another format are re-encoded as
+    the training set was. `shrink_px` scales them down until the shorter side has that many pixels.
 
     Raises:
-        UnusablePictureError: the bytes are no picture; its message says what they are.
+        UnusablePictureError: the bytes are no image; the message says what they are.
     """
     shorter_side_px = shrink_px or sys.maxsize
-    # Pillow's parsers meet damaged bytes with any exception; `normalise` then says what is wrong.
+    # Pillow may raise anything on damaged bytes; `normalise` then says what is wrong.
     with (
         contextlib.suppress(Exception),
         Image.open(io.BytesIO(data), formats=_DECODED_BY_MODEL) as picture,
@@ -50,11 +43,11 @@ def encode_for_model(data: bytes, shrink_px: int | None = None) -> bytes:
 
 
 def _largest_side(size: tuple[int, int]) -> int:
-    """Returns the shorter side, in pixels, with which a picture keeps to `MAX_PIXELS`."""
+    """Returns the longest shorter side, in pixels, that keeps an image within `MAX_PIXELS`."""
     num_pixels = size[0] * size[1]
     if num_pixels <= MAX_PIXELS:
         return sys.maxsize
-    # A hundredth less, because sides are rounded to whole pixels.
+    # 1 % less, because sides are rounded to whole pixels.
     return max(1, math.floor(min(size) * math.sqrt(0.99 * MAX_PIXELS / num_pixels)))
 
 

@@ -1,7 +1,7 @@
-"""What is asked of the server for a batch of pictures, and what is made of its replies.
+"""Builds the requests for a batch of images and interprets the replies.
 
-Nothing here waits for anything: `exchange` yields requests and is sent the replies, so that the
-blocking and the asyncio client hold the same conversation.
+No I/O happens here: `exchange` yields requests and is sent the replies, so that the blocking and
+the asyncio client share it.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ PREDICT = "/tensorflow.serving.PredictionService/Predict"
 GET_MODEL_STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 
 _SIGNATURE = "serving_default"
-_MAX_REQUEST_BYTES = 31 << 20  # a batch of larger pictures is sent in parts
+_MAX_REQUEST_BYTES = 31 << 20  # larger batches are sent in parts
 _STATES = {10: "START", 20: "LOADING", 30: "AVAILABLE", 40: "UNLOADING", 50: "END"}
 _NODE = re.compile(r"\{\{function_node [^}]*\}\}|\[\[\{\{node.*", re.DOTALL)
-_NO_SUCH_LABEL = "servable version label"  # TensorFlow Serving refuses one as INVALID_ARGUMENT
+_NO_SUCH_LABEL = "servable version label"  # TensorFlow Serving's INVALID_ARGUMENT
 
-# Refusals of what was sent: another picture may well be answered.
+# Statuses caused by the images sent: others may succeed.
 _TROUBLE_WITH_BATCH = frozenset(
     (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED)
 )
-# Refusals of every call, whatever is sent.
+# Statuses that every call gets, whatever is sent.
 _TROUBLE_WITH_ALL = frozenset(
     (
         *(grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND),
@@ -54,7 +54,7 @@ _TROUBLE_WITH_ALL = frozenset(
 
 @dataclass(frozen=True)
 class Reply:
-    """The server's answer to a request."""
+    """Response of the server to a request."""
 
     response: Any
     latency_ms: float
@@ -62,7 +62,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A call that failed, as a gRPC status."""
+    """gRPC status of a failed call."""
 
     code: grpc.StatusCode
     details: str
@@ -72,19 +72,10 @@ Exchange = Generator[Any, Reply | Refusal, list[Prediction]]
 
 
 def exchange(pictures: Sequence[Loaded], options: ClientOptions) -> Exchange:
-    """Holds the conversation about one batch.
+    """Generates the `PredictRequest`s of one batch; returns a prediction for each image, in order.
 
-    A batch that is refused is sent again one picture at a time, so that only the bad one fails.
-
-    Args:
-        pictures: the batch; those that could not be loaded take no part.
-        options: which model is meant.
-
-    Yields:
-        `PredictRequest`s; it is to be sent what became of each.
-
-    Returns:
-        One prediction for each picture, in order.
+    The outcome of each request must be sent back. A refused batch is sent again one image at a
+    time, so that only the bad one fails; images that could not be loaded are not sent.
 
     Raises:
         ClientError: calls are refused whatever is sent.
@@ -109,14 +100,14 @@ def exchange(pictures: Sequence[Loaded], options: ClientOptions) -> Exchange:
 
 
 def status_request(options: ClientOptions) -> Any:
-    """Returns the `GetModelStatusRequest` for the model that `options` names."""
+    """Builds the `GetModelStatusRequest` for the model that `options` names."""
     request = GetModelStatusRequest()
     _name_model(request.model_spec, options)
     return request
 
 
 def read_status(response: Any) -> list[VersionStatus]:
-    """Returns what a `GetModelStatusResponse` tells, the newest version first."""
+    """Reads the versions from a `GetModelStatusResponse`, newest first."""
     return [
         VersionStatus(
             version=status.version,
@@ -128,7 +119,7 @@ def read_status(response: Any) -> list[VersionStatus]:
 
 
 def error_of(refusal: Refusal, options: ClientOptions) -> ClientError:
-    """Returns what a refusal means that concerns more than one picture."""
+    """Converts a refusal that concerns more than one image to a `ClientError`."""
     reason = _plain(refusal.details) or refusal.code.name
     if refusal.code is grpc.StatusCode.UNAVAILABLE:
         if "handshake" in reason.lower():
@@ -189,7 +180,7 @@ def _raise_if_hopeless(refusal: Refusal, options: ClientOptions) -> None:
         raise error_of(refusal, options)
     if refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED and options.wait_for_ready:
         absent = Refusal(grpc.StatusCode.UNAVAILABLE, _reason(refusal, options))
-        raise error_of(absent, options)  # the server it waited for has not come
+        raise error_of(absent, options)  # the server did not come up in time
 
 
 def _predictions(
@@ -199,7 +190,7 @@ def _predictions(
         _raise_if_hopeless(outcome, options)
         return [Prediction(name, error=_reason(outcome, options)) for name in names]
     response = outcome.response
-    outputs = dict(response.outputs)  # the map itself would make up what it lacks
+    outputs = dict(response.outputs)  # the protobuf map would create missing keys
     try:
         breeds = rows_of_strings(outputs["breeds"])
         probabilities = rows_of_floats(outputs["probabilities"])
@@ -228,9 +219,6 @@ def _reason(refusal: Refusal, options: ClientOptions) -> str:
 
 
 def _plain(details: str) -> str:
-    """Returns a status message in one line, without names of graph nodes and a full stop.
-
-    Of several addresses that were tried, gRPC tells what came of the last.
-    """
+    """Returns a status message in one line, without graph node names; of several, the last."""
     text = _NODE.sub("", details).rpartition("last error: ")[2].removeprefix("UNKNOWN: ")
     return " ".join(text.split()).rstrip(". ")

@@ -1,4 +1,4 @@
-"""Turns what a user names on the command line into single pictures."""
+"""Expands command-line arguments to single images."""
 
 from __future__ import annotations
 
@@ -15,15 +15,10 @@ STDIN = "-"
 
 
 def expand(arguments: Iterable[str]) -> Iterator[Source]:
-    """Finds the pictures that are meant.
+    """Yields the images that `arguments` name; for an argument without any, the reason.
 
-    Args:
-        arguments: files, folders (searched to the bottom for pictures, in order of their names),
-            patterns such as `dogs/**/*.jpg`, http(s) addresses, or `-` for one picture from
-            standard input.
-
-    Yields:
-        Every picture; an argument that gives none is there with the reason.
+    Arguments are files, folders (searched recursively, in order of names), patterns such as
+    `dogs/**/*.jpg`, http(s) addresses, or `-` for one image from standard input.
     """
     for argument in arguments:
         if argument == STDIN:
@@ -44,18 +39,14 @@ def expand(arguments: Iterable[str]) -> Iterator[Source]:
 
 
 def read_list(path: str) -> list[str]:
-    """Reads arguments for `expand` from a file, one a line; `-` is standard input.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
+    """Reads arguments, one per line, from a file (else raises OSError) or `-`, standard input."""
     data = sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
     return [line for line in os.fsdecode(data).splitlines() if line.strip()]
 
 
 def _in_folder(folder: str) -> Iterator[Source]:
     for parent, folders, names in os.walk(folder):
-        # Hidden ones are thumbnails and the like.
+        # Hidden folders hold thumbnails and the like.
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith("."):

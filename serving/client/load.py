@@ -1,4 +1,4 @@
-"""Reads pictures from files and from the web, ready for the model."""
+"""Loads images from files and the web, encoded for the model."""
 
 from __future__ import annotations
 
@@ -20,42 +20,37 @@ _URL_STARTS = ("http://", "https://")
 
 @dataclass(frozen=True)
 class Url:
-    """Where a picture can be downloaded."""
+    """Address from which an image can be downloaded."""
 
     address: str
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why there is no picture, in plain words."""
+    """Reason why there is no image, in plain words."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Source:
-    """A picture by name."""
+    """Image with a name, not yet loaded."""
 
     name: str
     content: Path | Url | bytes | Problem
 
 
 Picture = str | os.PathLike[str] | bytes | Source
-"""What a client takes: a path, an http(s) address, an encoded picture, or any of them named."""
+"""Input of a client: a path, an http(s) address, an encoded image, or any of these named."""
 
 
 def is_url(text: str) -> bool:
-    """Tells whether `text` is an address that pictures are downloaded from."""
+    """Checks whether `text` is an address that images are downloaded from."""
     return text.lower().startswith(_URL_STARTS)
 
 
 def source_of(picture: Picture, position: int) -> Source:
-    """Names a picture.
-
-    Args:
-        picture: as a client was given it.
-        position: its place among the others, from 1.
-    """
+    """Names an image by its path or address, else by its position (from 1)."""
     if isinstance(picture, Source):
         return picture
     if isinstance(picture, bytes):
@@ -66,14 +61,14 @@ def source_of(picture: Picture, position: int) -> Source:
 
 
 MAX_FILE_BYTES = 256 << 20
-"""Larger files are refused: no picture of a dog needs as much."""
+"""Larger files are refused."""
 _WEB_TIMEOUT_S = 20.0
 _HEADERS = {"User-Agent": "dogbreed", "Accept": "image/*"}
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A picture that can be sent, or why it cannot."""
+    """Image that can be sent, or the reason why it cannot."""
 
     name: str
     data: bytes = b""
@@ -81,19 +76,19 @@ class Loaded:
 
 
 class _NotLoadedError(Exception):
-    """The message says why, in plain words."""
+    """An image cannot be loaded; the message says why, in plain words."""
 
 
 class Web:
-    """Downloads pictures; both kinds of connection are opened once they are needed."""
+    """Downloads images; connections are opened when first needed."""
 
     def __init__(self) -> None:
         self._client: httpx.Client | None = None
         self._async_client: httpx.AsyncClient | None = None
 
     def open(self) -> None:
-        """Prepares `get`, before several threads call it."""
-        import httpx  # a fifth of a second, for the few who need it
+        """Opens the connection of `get`, before several threads use it."""
+        import httpx  # takes 0.2 s, and few need it
 
         self._client = self._client or httpx.Client(
             headers=_HEADERS, timeout=_WEB_TIMEOUT_S, follow_redirects=True
@@ -116,7 +111,7 @@ class Web:
         return bytes(body)
 
     async def aget(self, address: str) -> bytes:
-        """Downloads a file without holding up the event loop."""
+        """Downloads a file without blocking the event loop."""
         import httpx
 
         if self._async_client is None:
@@ -135,18 +130,18 @@ class Web:
         return bytes(body)
 
     def close(self) -> None:
-        """Closes what `get` opened."""
+        """Closes the connection of `get`."""
         if self._client is not None:
             self._client.close()
 
     async def aclose(self) -> None:
-        """Closes what `aget` opened."""
+        """Closes the connection of `aget`."""
         if self._async_client is not None:
             await self._async_client.aclose()
 
 
 def load(source: Source, web: Web, shrink_px: int | None) -> Loaded:
-    """Reads one picture and encodes it for the model."""
+    """Reads one image and encodes it for the model."""
     try:
         if isinstance(source.content, Url):
             return _encoded(source.name, web.get(source.content.address), shrink_px)
@@ -156,7 +151,7 @@ def load(source: Source, web: Web, shrink_px: int | None) -> Loaded:
 
 
 async def aload(source: Source, web: Web, shrink_px: int | None) -> Loaded:
-    """Like `load`; files are read and pictures encoded in another thread."""
+    """Does what `load` does; reads files and encodes images in another thread."""
     if not isinstance(source.content, Url):
         return await asyncio.to_thread(load, source, web, shrink_px)
     try:
@@ -176,7 +171,7 @@ def _read(source: Source) -> bytes:
     try:
         with content.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+    except (OSError, ValueError) as error:  # ValueError: no valid file name
         raise _NotLoadedError(getattr(error, "strerror", None) or str(error)) from None
     _check_size(len(data))
     return data

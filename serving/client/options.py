@@ -1,4 +1,4 @@
-"""How to reach a model server, and how to call it."""
+"""Options and errors of the model server clients."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 class ClientError(Exception):
-    """No call can succeed as things are; the message says what is wrong, where and what to do."""
+    """No call can succeed as things are; the message says what is wrong and what to do."""
 
 
 class ServerUnavailableError(ClientError):
-    """Nothing answers at the server's address, or it is not to be trusted."""
+    """Nothing answers at the server's address, or its certificate is not trusted."""
 
 
 class ModelNotFoundError(ClientError):
@@ -19,22 +19,22 @@ class ModelNotFoundError(ClientError):
 
 
 DEFAULT_SERVER = "localhost:8500"
-"""Where `dogbreed serve` and TensorFlow Serving listen."""
+"""Default address of `dogbreed serve` and TensorFlow Serving."""
 DEFAULT_MODEL = "dogbreed"
 
 
 @dataclass(frozen=True)
 class TlsOptions:
-    """An encrypted connection, in PEM files."""
+    """PEM files of an encrypted connection."""
 
     ca: Path | None = None
-    """Whom to trust; None trusts the authorities that gRPC brings along."""
+    """Trusted certificates; None uses the roots that gRPC ships."""
     cert: Path | None = None
-    """The client's own certificate, for mutual TLS."""
+    """The client's certificate, for mutual TLS."""
     key: Path | None = None
-    """The private key that goes with `cert`."""
+    """Private key of `cert`."""
     server_name: str | None = None
-    """The name that the server's certificate must have, where it is not the address."""
+    """Name expected in the server's certificate, if not the address."""
 
     def __post_init__(self) -> None:
         if (self.cert is None) != (self.key is None):
@@ -43,33 +43,33 @@ class TlsOptions:
 
 @dataclass(frozen=True)
 class ClientOptions:
-    """Everything about calls that is not a picture."""
+    """Server, model and limits of a client's calls."""
 
     server: str = DEFAULT_SERVER
     """HOST:PORT or unix:/PATH."""
     model: str = DEFAULT_MODEL
     version: int | None = None
-    """One version; None leaves the choice to the server, which takes its newest."""
+    """None lets the server choose, which takes its newest."""
     label: str | None = None
-    """The label of a version, such as "stable"."""
+    """Version label, such as "stable"."""
     top: int | None = None
-    """How many breeds to keep of those that the model names; None keeps all."""
+    """Number of classes to keep of those that the model returns; None keeps all."""
     batch_size: int = 8
-    """Pictures a call."""
+    """Images per call."""
     concurrency: int = 4
-    """Calls at the same time."""
+    """Concurrent calls."""
     timeout_s: float = 30.0
-    """How long a call may take, retries included."""
+    """Limit of one call, retries included."""
     wait_for_ready: bool = False
-    """Wait for a server that is not there yet, up to `timeout_s`, rather than give up."""
+    """Whether to wait up to `timeout_s` for a server that is not up yet."""
     tls: TlsOptions | None = None
     """None connects without encryption."""
     token: str | None = field(default=None, repr=False)
-    """A bearer token for a proxy before the server."""
+    """Bearer token for a proxy in front of the server."""
     metadata: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    """More headers of every call."""
+    """Additional headers of every call."""
     shrink_px: int | None = None
-    """Scale pictures down until the shorter side has this many pixels; None sends them whole."""
+    """Scale images down until the shorter side has this many pixels; None sends them whole."""
 
     def __post_init__(self) -> None:
         if self.version is not None and self.label is not None:

@@ -1,4 +1,4 @@
-"""What a client gets for each picture."""
+"""Predictions and version states that clients return."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Guess:
-    """One breed that a picture may show."""
+    """Class that an image may show, with its probability."""
 
     breed: str
     probability: float
@@ -16,23 +16,23 @@ class Guess:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer to one picture, or why there is none."""
+    """Predicted classes of one image, or the reason why there are none."""
 
     name: str
-    """The file or address as it was given; "picture 3" for the third where only bytes were."""
+    """File or address as given; "picture 3" if the third was given as bytes."""
     guesses: tuple[Guess, ...] = ()
-    """The most probable first; empty where there is an error."""
+    """Most probable first; empty on error."""
     error: str | None = None
-    """Why this picture has no answer, in plain words."""
+    """Why this image has no answer, in plain words."""
     version: int | None = None
-    """The version of the model that answered."""
+    """Version of the model that answered."""
     latency_ms: float | None = None
-    """How long the call took that carried this picture, retries included."""
+    """Duration of the call that carried this image, retries included."""
 
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """One version of a model, as the server sees it."""
+    """State of one version of a model on the server."""
 
     version: int
     state: str

@@ -1,4 +1,4 @@
-"""The blocking client."""
+"""Blocking client of the model server."""
 
 from __future__ import annotations
 
@@ -35,12 +35,9 @@ from serving.client.prediction import Prediction, VersionStatus
 
 
 class BreedClient:
-    """Names the breeds of pictures; connects when it is first used.
+    """Client that classifies images on a model server; connects on first use.
 
     Use as a context manager. Several threads may share one.
-
-    Args:
-        options: server, model and limits.
 
     Raises:
         ClientError: the address or a certificate is unusable.
@@ -79,35 +76,30 @@ class BreedClient:
         self.close()
 
     def close(self) -> None:
-        """Cancels calls that are under way and closes the connection."""
+        """Cancels pending calls and closes the connection."""
         self._workers.shutdown(wait=False, cancel_futures=True)
         self._channel.close()
         self._web.close()
 
     def predict(self, pictures: Iterable[Picture]) -> list[Prediction]:
-        """Names the breeds of pictures, as `predict_many` does, all at once."""
+        """Classifies images as `predict_many` does; returns all predictions at once."""
         return list(self.predict_many(pictures))
 
     def predict_many(self, pictures: Iterable[Picture]) -> Iterator[Prediction]:
-        """Names the breeds of any number of pictures, as they come.
+        """Classifies any number of images; yields one prediction for each, in order.
 
-        `pictures` is read no further ahead than calls are made, so it may be endless.
-
-        Args:
-            pictures: paths, http(s) addresses or encoded pictures.
-
-        Yields:
-            One prediction for each, in order. A picture that cannot be read or is refused has an
-            error in its prediction, and does not stop the rest.
+        `pictures` are paths, http(s) addresses or encoded images, and may be endless: they are read
+        no further ahead than calls are made. An image that cannot be read or is refused gets a
+        prediction with an error, and does not stop the rest.
 
         Raises:
-            ClientError: no call can succeed: the server is away, or the model unknown.
+            ClientError: no call can succeed: the server is unreachable, or the model unknown.
         """
         sources = (source_of(picture, place) for place, picture in enumerate(pictures, start=1))
         window: deque[Future[list[Prediction]]] = deque()
         try:
             while batch := list(islice(sources, self._options.batch_size)):
-                # Twice the calls, so that all are kept busy while the oldest takes its time.
+                # Twice the concurrency, so that workers stay busy while the oldest call is slow.
                 if len(window) >= 2 * self._options.concurrency:
                     yield from window.popleft().result()
                 if any(isinstance(source.content, Url) for source in batch):
@@ -120,11 +112,7 @@ class BreedClient:
                 answer.cancel()
 
     def status(self) -> list[VersionStatus]:
-        """Returns the versions of the model that the server knows, the newest first.
-
-        Raises:
-            ClientError: the server is away, or the model unknown.
-        """
+        """Returns the model's versions on the server, newest first; raises as `predict_many`."""
         outcome = self._call(self._get_status, status_request(self._options))
         if isinstance(outcome, Refusal):
             raise error_of(outcome, self._options)

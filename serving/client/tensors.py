@@ -1,4 +1,4 @@
-"""Tensors as they travel, to and from plain Python values."""
+"""Converts plain Python values to TensorProto messages and back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DT_STRING = 7
 
 
 class UnexpectedTensorError(Exception):
-    """A tensor of another type or shape than was asked for; the message says which."""
+    """A tensor has an unexpected type or shape; the message says which."""
 
 
 def strings_to_tensor(values: Sequence[bytes]) -> Any:
@@ -25,21 +25,13 @@ def strings_to_tensor(values: Sequence[bytes]) -> Any:
 
 
 def rows_of_strings(tensor: Any) -> list[list[str]]:
-    """Returns the rows of a `(batch, k)` string tensor.
-
-    Raises:
-        UnexpectedTensorError: it is none.
-    """
+    """Returns the rows of a `(batch, k)` string tensor; else raises `UnexpectedTensorError`."""
     values = [value.decode("utf-8", errors="replace") for value in tensor.string_val]
     return _rows(tensor, _DT_STRING, values)
 
 
 def rows_of_floats(tensor: Any) -> list[list[float]]:
-    """Returns the rows of a `(batch, k)` float32 tensor.
-
-    Raises:
-        UnexpectedTensorError: it is none.
-    """
+    """Returns the rows of a `(batch, k)` float32 tensor; else raises `UnexpectedTensorError`."""
     content = tensor.tensor_content
     if content and len(content) % 4 == 0:
         values = list(struct.unpack(f"<{len(content) // 4}f", content))
@@ -54,7 +46,7 @@ def _rows(tensor: Any, dtype: int, values: list[Any]) -> list[list[Any]]:
         raise UnexpectedTensorError(f"type {tensor.dtype} and shape {shape}")
     num_values = math.prod(shape)
     if 0 < len(values) < num_values and not tensor.tensor_content:
-        # TensorProto lets the last value stand for all that follow.
+        # A TensorProto may omit repetitions of its last value.
         values += values[-1:] * (num_values - len(values))
     if len(values) != num_values:
         raise UnexpectedTensorError(f"{len(values)} values for shape {shape}")

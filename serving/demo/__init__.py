@@ -1,1 +1,1 @@
-"""A page that names the breed of a picture dropped on it."""
+"""Demo web page that classifies an uploaded image."""

@@ -1,4 +1,4 @@
-"""The page's own small web server: files, one call for each picture, and samples."""
+"""ASGI application of the demo page: static files, predictions and sample images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from serving.client.options import ClientError, ClientOptions
 from serving.demo.samples import Samples
 
 MAX_PICTURE_BYTES = 32 << 20
-"""What may be uploaded for one picture."""
+"""Largest upload."""
 _MAX_DISCARDED_BYTES = 1 << 30
 _FILES = {
     "/": ("index.html", "text/html"),
@@ -38,13 +38,10 @@ _HEADERS = {
 
 
 def create_app(options: ClientOptions, samples: Samples, hosts: list[str] | None) -> Starlette:
-    """Makes the page's ASGI application.
+    """Builds the demo page's ASGI application.
 
-    Args:
-        options: the model server.
-        samples: a picture of each breed.
-        hosts: names under which the page may be asked for; None allows any. A page elsewhere on
-            the web that has its name point to this machine is thereby refused.
+    Only requests for host names in `hosts` are answered (None allows any), so that a page elsewhere
+    cannot reach this one by pointing its name to this machine.
 
     Raises:
         ClientError: the server's address or a certificate is unusable.
@@ -125,7 +122,6 @@ async def _file(request: Request) -> Response:
 
 
 async def _body(request: Request) -> bytes | None:
-    """Reads the request's body; None if it is too large, without keeping it."""
     body = bytearray()
     num_bytes = 0
     async for chunk in request.stream():
@@ -135,7 +131,7 @@ async def _body(request: Request) -> bytes | None:
         elif num_bytes > _MAX_DISCARDED_BYTES:
             break
         else:
-            # A browser that is still sending when the answer comes does not look at the answer.
+            # Browsers ignore an answer that arrives while they are still sending.
             body.clear()
     return bytes(body) if num_bytes <= MAX_PICTURE_BYTES else None
 

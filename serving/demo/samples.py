@@ -1,4 +1,4 @@
-"""A sample picture of each breed, for those who do not know what a breed looks like."""
+"""Sample image of each class, shown on the demo page."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from ingestion.catalogue import readable_breed
 from ingestion.picture import UnusablePictureError, normalise
 from ingestion.sources.survey import PICTURE_SUFFIXES
 
-_SHORTER_SIDE_PX = 160  # twice what the page shows, for sharp screens
+_SHORTER_SIDE_PX = 160  # twice the displayed size, for high-density screens
 
 
 class Samples:
-    """Finds the sample of a breed, however the breed's name is spelt.
+    """Finds the sample image of a class, however its name is spelt.
 
-    Args:
-        folder: a version of a model that brings samples along, or a folder with one sub-folder of
-            pictures for each breed, at any depth. None has no samples.
+    `folder` is a version of a model that contains samples, or has one sub-folder of images for each
+    class, at any depth. None has no samples.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self._paths = [] if folder is None else list(_found(folder))
-        # The first of a breed, should two folders have its name.
+        # Reversed: the first of two folders with the same name wins.
         self._numbers = {
             _key(breed): number for number, (breed, _) in reversed([*enumerate(self._paths)])
         }
@@ -34,11 +33,11 @@ class Samples:
         return len(self._numbers)
 
     def number_of(self, breed: str) -> int | None:
-        """Returns the number of a breed's sample, None where there is none."""
+        """Returns the number of a class's sample, or None."""
         return self._numbers.get(_key(breed))
 
     def jpeg(self, number: int) -> bytes | None:
-        """Returns a sample as a small JPEG, None where there is none or it is no picture."""
+        """Returns a sample as a small JPEG, or None if it is missing or no image."""
         return _thumbnail(self._paths[number][1]) if 0 <= number < len(self._paths) else None
 
 
@@ -69,5 +68,5 @@ def _found(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _key(breed: str) -> str:
-    """Returns what the spellings of a breed have in common: n02085620-Toy_Poodle, toy poodle."""
+    """Normalises a class name: n02085620-Toy_Poodle and toy poodle become the same."""
     return readable_breed(breed).casefold()

@@ -1,4 +1,4 @@
-"""Serves the page until it is interrupted."""
+"""Runs the web server of the demo page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from serving.demo.samples import Samples
 
 _FIRST_PORT = 8080
 _PORTS_TRIED = 100
-_PATIENCE_S = 1  # for answers under way when the page is stopped
+_PATIENCE_S = 1  # for pending answers when the page is stopped
 
 
 def run_demo(
@@ -31,20 +31,14 @@ def run_demo(
     port: int | None,
     open_browser: bool,
 ) -> None:
-    """Says where the page is, and serves it until Ctrl-C.
+    """Prints the demo page's address and serves it until Ctrl-C.
 
-    Args:
-        options: the model server.
-        samples: a picture of each breed.
-        console: where the address is printed.
-        host: name or address to listen on.
-        port: port to listen on; None takes the first free one from 8080.
-        open_browser: whether to show the page at once.
+    If `port` is None, the first free one from 8080 is taken.
 
     Raises:
         ClientError: the page cannot listen there, or the server's address is unusable.
     """
-    target(options.server)  # before anything listens: a wrong option ends it here
+    target(options.server)  # fails on a wrong option before anything listens
     if options.tls is not None:
         credentials(options.tls)
     with _listening(host, port) as listener:
@@ -58,12 +52,12 @@ def run_demo(
             highlight=False,
         )
         if open_browser:
-            # It may wait for the browser to end.
+            # It may block until the browser ends.
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=_PATIENCE_S)
         )
-        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again once it has ended
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again on exit
             server.run([listener])
 
 
@@ -89,7 +83,7 @@ def _listening(host: str, port: int | None) -> socket.socket:
 
 
 def _names(host: str) -> list[str] | None:
-    """Returns the names by which a page for this machine alone is called; None for any name."""
+    """Returns the host names of a page that only this machine can reach; None for any name."""
     try:
         is_local = ipaddress.ip_address(host).is_loopback
     except ValueError:

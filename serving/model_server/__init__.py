@@ -1,1 +1,1 @@
-"""A model server that speaks TensorFlow Serving's API."""
+"""Model server with TensorFlow Serving's gRPC and REST API."""

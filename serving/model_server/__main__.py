@@ -1,11 +1,11 @@
-"""`python -m serving.model_server`: takes `tensorflow_model_server`'s flags."""
+"""Entry point `python -m serving.model_server`, with `tensorflow_model_server`'s flags."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-# Before TensorFlow is imported: its start-up notes would drown the server's own lines.
+# Before TensorFlow is imported, to silence its start-up messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
@@ -13,7 +13,7 @@ from serving.model_server.options import parse_flags
 
 
 def main() -> int:
-    """Serves until it is told to stop; returns the exit code."""
+    """Runs the server until it is stopped; returns the exit code."""
     options = parse_flags(sys.argv[1:], "python -m serving.model_server")
     import asyncio
     import logging

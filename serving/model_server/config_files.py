@@ -1,4 +1,4 @@
-"""Reads TensorFlow Serving's configuration files: protocol buffers in text form."""
+"""Reads TensorFlow Serving's configuration files (protocol buffers in text format)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,7 @@ Message = TypeVar("Message", bound=Any)
 
 
 def read_text_proto(path: str, message: Message) -> Message:
-    """Reads a text proto.
-
-    Args:
-        path: the file.
-        message: an empty message of the type expected; it is filled.
-
-    Returns:
-        `message`.
-
-    Raises:
-        ServingError: the file cannot be read, or holds something else; the message names line
-            and column.
-    """
+    """Reads a file into `message` and returns it; raises `ServingError` with line and column."""
     try:
         text_format.Parse(Path(path).read_text(encoding="utf-8"), message)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The one error that every remote call of the model server ends with."""
+"""Error type of all refused model server calls."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import grpc
 
 
 class ServingError(Exception):
-    """A call that is refused, as a gRPC status.
+    """Refused call, as a canonical gRPC status code and a message.
 
-    Args:
-        code: canonical status code; the REST API translates it to an HTTP status.
-        message: the status message. Where gRPC has the call too, its words are TensorFlow
-            Serving's.
+    The REST API maps the code to an HTTP status. Messages are TensorFlow Serving's, except for
+    calls that only REST has.
     """
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:
@@ -21,10 +19,10 @@ class ServingError(Exception):
 
 
 def invalid_argument(message: str) -> ServingError:
-    """Returns the error of a request that can never succeed."""
+    """Returns the error for a request that can never succeed."""
     return ServingError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
 def failed_precondition(message: str) -> ServingError:
-    """Returns the error of a request that the model or the server is not made for."""
+    """Returns the error for a request that the model or the server does not support."""
     return ServingError(grpc.StatusCode.FAILED_PRECONDITION, message)

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's two gRPC services."""
+"""gRPC services of TensorFlow Serving: PredictionService and ModelService."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from serving.model_server.metrics import Metrics
 from serving.model_server.models.core import ServerCore
 
 _MAX_WORDS_BYTES = 6 * 1024
-"""gRPC's clients take 8 KiB of headers."""
+"""gRPC clients accept 8 KiB of headers."""
 _PLAIN = "".join(chr(byte) for byte in range(0x20, 0x7F) if chr(byte) != "%")
 
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler | None"]]
 
 
 class ReadableRequests(grpc.aio.ServerInterceptor):
-    """Answers requests that cannot be read with INVALID_ARGUMENT, for calls without streams."""
+    """Interceptor that answers unparseable unary requests with INVALID_ARGUMENT."""
 
     def __init__(self) -> None:
         self._handlers: dict[str, grpc.RpcMethodHandler] = {}
@@ -51,7 +51,7 @@ class ReadableRequests(grpc.aio.ServerInterceptor):
     async def intercept_service(
         self, continuation: Continuation, details: grpc.HandlerCallDetails
     ) -> grpc.RpcMethodHandler | None:
-        """Returns the handler of a call, behind the check."""
+        """Returns the handler of a call, wrapped in the check."""
         checked = self._handlers.get(details.method)
         if checked is not None:
             return checked
@@ -78,8 +78,8 @@ def _checked(handler: grpc.RpcMethodHandler) -> grpc.RpcMethodHandler:
 
 
 def sendable(words: str) -> str:
-    """Cuts a message that repeats so much of a request that the caller would not take it."""
-    if len(words) * 12 <= _MAX_WORDS_BYTES:  # a character is up to four bytes, of three each
+    """Truncates a status message that would exceed the caller's limit on headers."""
+    if len(words) * 12 <= _MAX_WORDS_BYTES:  # up to 4 bytes a character, 3 each if quoted
         return words
     longest = _MAX_WORDS_BYTES
     while len(quote(words[:longest], safe=_PLAIN)) > _MAX_WORDS_BYTES:
@@ -90,13 +90,13 @@ def sendable(words: str) -> str:
 logger = logging.getLogger(__name__)
 
 _MAX_BYTES_IN_FLIGHT = 512 * 1024 * 1024
-"""What all requests that are being answered may come to; one more is told to come back later."""
+"""Limit of all requests that are being answered; more are refused."""
 
 Context: TypeAlias = grpc.aio.ServicerContext
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """`tensorflow.serving.PredictionService`; each method is the one of that name in `Handlers`."""
+    """`tensorflow.serving.PredictionService`; methods call their namesakes in `Handlers`."""
 
     def __init__(self, handlers: Handlers, metrics: Metrics) -> None:
         self._handlers = handlers
@@ -106,7 +106,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     @property
     def busy(self) -> bool:
-        """Whether a call is being answered."""
+        """Returns whether a call is being answered."""
         return self._calls > 0
 
     async def Predict(self, request: PredictRequest, context: Context) -> PredictResponse:  # noqa: N802, D102
@@ -138,7 +138,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     async def _answer(
         self, method: str, request: Any, context: Context, call: Callable[[Any], Awaitable[Any]]
     ) -> Any:
-        """Calls a handler: its errors become the status, memory is bounded, all is counted."""
+        """Calls a handler: maps errors to a status, bounds memory and counts the call."""
         started = time.monotonic()
         size = request.ByteSize()
         code = grpc.StatusCode.OK
@@ -195,7 +195,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
             logger.error("ReloadConfig failed: %s", error)
             await _abort(context, error)
         finally:
-            cancelled.set()  # a caller that has gone leaves nobody waiting for models
+            cancelled.set()  # stops waiting for models if the caller is gone
         return ReloadConfigResponse()
 
 

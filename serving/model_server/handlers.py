@@ -1,4 +1,4 @@
-"""Answers calls, whichever protocol they came by."""
+"""Answers the model server's calls, independently of the protocol."""
 
 from __future__ import annotations
 
@@ -46,14 +46,9 @@ _SIGNATURE_DEF = "signature_def"
 
 
 class Handlers:
-    """The calls, on the models of a `ServerCore`.
+    """Implements the calls on the models of a `ServerCore`; raises `ServingError` if refused.
 
-    Every method raises `ServingError` where the call is refused.
-
-    Args:
-        core: the models.
-        metrics: where examples are counted.
-        check_method: whether signatures must have been made for the method they are used with.
+    With `check_method`, signatures must have been made for the method they are used with.
     """
 
     def __init__(self, core: ServerCore, metrics: Metrics, *, check_method: bool) -> None:
@@ -76,13 +71,13 @@ class Handlers:
             return response
 
     async def classify(self, request: ClassificationRequest) -> ClassificationResponse:
-        """Runs a signature that gives classes and scores on examples."""
+        """Runs a classification signature (classes and scores) on examples."""
         return ClassificationResponse(
             **await self._answer_examples(request, "Classify", classify_tensors, classify_result)
         )
 
     async def regress(self, request: RegressionRequest) -> RegressionResponse:
-        """Runs a signature that gives one number for each example."""
+        """Runs a regression signature (one number per example) on examples."""
         return RegressionResponse(
             **await self._answer_examples(request, "Regress", regress_tensors, regress_result)
         )
@@ -113,7 +108,7 @@ class Handlers:
             )
         for field in request.metadata_field:
             if field != _SIGNATURE_DEF:
-                # The placeholder is in TensorFlow Serving's answer too.
+                # TensorFlow Serving's message has the placeholder too.
                 raise invalid_argument(f"Metadata field %s is not supported{field}")
         with self._core.using(request.model_spec) as servable:
             response = GetModelMetadataResponse()
@@ -125,13 +120,13 @@ class Handlers:
             return response
 
     def get_model_status(self, request: GetModelStatusRequest) -> GetModelStatusResponse:
-        """Tells the state of a model's versions."""
+        """Returns the states of a model's versions."""
         if not request.HasField("model_spec"):
             raise invalid_argument("Missing ModelSpec")
         return GetModelStatusResponse(model_version_status=self._core.status(request.model_spec))
 
     def signature_def(self, model_spec: ModelSpec) -> SignatureDef:
-        """Returns the signature that `model_spec` names, `serving_default` where it names none."""
+        """Returns the signature that `model_spec` names, by default `serving_default`."""
         name = signature_name(model_spec)
         with self._core.using(model_spec) as servable:
             if name not in servable.signatures:
@@ -143,7 +138,7 @@ class Handlers:
         try:
             return await asyncio.wrap_future(running)
         except asyncio.CancelledError:
-            # The caller is gone, but a run that has begun uses the version until its end.
+            # The caller is gone, but the run uses the version until its end.
             await _until_done(running)
             raise
 
@@ -154,7 +149,7 @@ class Handlers:
         find_tensors: Callable[..., tuple[str, list[str]]],
         make_result: Callable[[SignatureDef, int, Mapping[str, NDArray[Any]]], Any],
     ) -> dict[str, Any]:
-        """Returns the fields that Classify's and Regress's responses have in common."""
+        """Returns the response fields that Classify and Regress share."""
         spec = request.model_spec
         with self._core.using(spec) as servable:
             signature = _named_signature(spec, servable)
@@ -168,7 +163,7 @@ class Handlers:
     async def _run_examples(
         self, examples: Input, servable: Servable, tensors: tuple[str, list[str]], method: str
     ) -> tuple[int, Mapping[str, NDArray[Any]]]:
-        """Returns the number of examples and the fetched arrays by name."""
+        """Returns the number of examples and the fetched arrays by graph name."""
         input_name, output_names = tensors
         feed = serialized_examples(examples)
         self._metrics.examples(servable.name, len(feed))

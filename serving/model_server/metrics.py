@@ -1,8 +1,8 @@
-"""TensorFlow Serving's metrics, as its Prometheus exporter prints them.
+"""Metrics in the format of TensorFlow Serving's Prometheus exporter.
 
-Names, labels, bounds and layout are those that dashboards for TensorFlow Serving are made for.
-`prometheus_client` prints others: counters end in `_total` and have a time of creation, bounds
-read `10.0`, and a value on a bound counts as below it.
+Dashboards for TensorFlow Serving rely on these names, labels and bounds. `prometheus_client`
+differs: counters end in `_total` and have a creation time, bounds read `10.0`, and a value on a
+bound counts as below it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import grpc
 
 _MAX_REFUSED_SERIES = 1000
 _MAX_REFUSED_NAME = 256
-"""Callers choose the model name of a call that fails; this many such series are kept, and no name
-longer than this."""
+"""Limits of series and name length for failed calls, whose model names callers choose."""
 
 _Labels: TypeAlias = "tuple[str, ...]"
 
@@ -49,8 +48,6 @@ class _Series:
 
 
 class _Histogram:
-    """Counts values below each of exponentially growing bounds."""
-
     def __init__(
         self, name: str, label_names: _Labels, scale: float, growth: float, count: int
     ) -> None:
@@ -96,12 +93,12 @@ def _join(names: _Labels, values: _Labels) -> str:
 
 
 def _escape(value: str) -> str:
-    # TensorFlow Serving leaves line ends as they are, which breaks the page for every reader.
+    # TensorFlow Serving does not escape newlines, which breaks the page for every reader.
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _latency(name: str, *label_names: str) -> _Histogram:
-    """Microseconds, from ten to about twenty minutes."""
+    """Makes a histogram of microseconds, from ten to about twenty minutes."""
     return _Histogram(name, label_names, 10, 1.8, 33)
 
 
@@ -110,7 +107,7 @@ def _sizes(name: str, *label_names: str) -> _Histogram:
 
 
 class Metrics:
-    """Counts what the server does; any thread may call any method, in a few microseconds."""
+    """Counts what the server does; thread-safe, and takes a few microseconds a call."""
 
     def __init__(self) -> None:
         serving = ":tensorflow:serving:"
@@ -148,14 +145,9 @@ class Metrics:
         code: grpc.StatusCode,
         seconds: float,
     ) -> None:
-        """Counts a request.
+        """Counts a request and, if it succeeded, its latency.
 
-        Args:
-            model_name: as the request has it.
-            method: `Predict` over gRPC, `predict` over REST, and so on.
-            entrypoint: the protocol.
-            code: how it ended; only good ones count in the latency.
-            seconds: from its first to its last byte here.
+        `method` is `Predict` over gRPC, `predict` over REST, and so on.
         """
         labels = (model_name, code.name)
         if code is grpc.StatusCode.OK:
@@ -168,7 +160,7 @@ class Metrics:
         self._request_count.add(labels)
 
     def session_run(self, model_name: str, method: str, seconds: float) -> None:
-        """Counts a run of a graph, for `Predict`, `Classify` or `Regress`."""
+        """Counts a graph run of `Predict`, `Classify` or `Regress`."""
         microseconds = round(seconds * 1e6)
         self._runtime_latency.add((model_name, method, "TF1"), microseconds)
         self._graph_runs.add(())
@@ -181,25 +173,15 @@ class Metrics:
         self._example_count.add((model_name,), count)
 
     def enqueued(self, size: int) -> None:
-        """Counts a request of `size` examples that waits for a batch."""
+        """Counts a request of `size` examples that is queued for a batch."""
         self._input_size.add((), size)
 
     def queued(self, model_name: str, seconds: float) -> None:
-        """Counts how long a request waited for its batch.
-
-        TensorFlow Serving labels this with the name of a thread pool, of which it has one for each
-        model that is batched by its own parameters.
-        """
+        """Records a wait for a batch, by model (TensorFlow Serving: by the model's thread pool)."""
         self._queuing_latency.add((model_name,), round(seconds * 1e6))
 
     def batch(self, model_name: str, size: int, padded_size: int) -> None:
-        """Counts a batch that is run.
-
-        Args:
-            model_name: no label of these metrics.
-            size: examples in it.
-            padded_size: examples that the graph is given.
-        """
+        """Counts a batch of `size` examples, run with padding to `padded_size`."""
         self._processed_size.add((), padded_size)
         self._padding_size.add((str(padded_size),), padded_size - size)
         self._wrapped_runs.add(())
@@ -216,7 +198,7 @@ class Metrics:
         self._warmup_latency.add((model_path, status), round(seconds * 1e6))
 
     def page(self) -> str:
-        """Prints everything in Prometheus' text format."""
+        """Returns all metrics in Prometheus' text format."""
         found = (item for item in vars(self).values() if isinstance(item, (_Counter, _Histogram)))
         return "".join(
             f"{line}\n"

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from typing_extensions import Self
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
-"""Longest request. TensorFlow Serving takes two gigabytes, which lets a handful of callers fill
-the memory; `--grpc_channel_arguments=grpc.max_receive_message_length=N` raises it here as there."""
+"""Longest request. TensorFlow Serving's 2 GB let a few callers fill the memory;
+`--grpc_channel_arguments=grpc.max_receive_message_length=N` raises it, as there."""
 
 _MINUTE_US = 60 * 1_000_000
 
@@ -25,12 +25,11 @@ _WITHOUT_EFFECT = {
     "enforce_session_run_timeout": "a call past its deadline is not run",
     "enable_profiler": "TensorFlow's profiler is not offered",
 }
-"""Flags that are taken, so that a command line for TensorFlow Serving works, and why they do
-nothing here."""
+"""Flags accepted for compatibility with TensorFlow Serving, and why they have no effect."""
 
 
 class ServerOptions(BaseModel):
-    """What `tensorflow_model_server` can be told; names and defaults are its own.
+    """Settings of the model server; names and defaults are `tensorflow_model_server`'s.
 
     Raises:
         pydantic.ValidationError: flags contradict each other.
@@ -104,9 +103,9 @@ class ServerOptions(BaseModel):
 
     @property
     def channel_arguments(self) -> list[tuple[str, int | str]]:
-        """The gRPC server's options; whole numbers as such."""
+        """Returns the gRPC server's options, whole numbers as int."""
         chosen: dict[str, int | str] = {
-            # Two servers on one port would share its callers without a word.
+            # Two servers on one port would silently share its callers.
             "grpc.so_reuseport": 0,
             "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
             "grpc.max_send_message_length": -1,
@@ -118,19 +117,15 @@ class ServerOptions(BaseModel):
 
 
 def parse_flags(arguments: Sequence[str], program: str) -> ServerOptions:
-    """Reads flags as TensorFlow reads them: `--name=value`, `--name value`, or `--switch`.
-
-    Args:
-        arguments: the command line without the program.
-        program: its name, for the usage text.
+    """Parses flags as TensorFlow does: `--name=value`, `--name value`, or `--switch`.
 
     Raises:
-        SystemExit: with 2 where a flag is unknown, has no such value, or contradicts another; one
-            line on standard error says which.
+        SystemExit: with 2 and one line on standard error if a flag is unknown, invalid, or
+            contradicts another.
     """
     parser = argparse.ArgumentParser(
         program,
-        # Not all of them: what is wrong would scroll away.
+        # Not all flags: the error would scroll away.
         usage="%(prog)s --model_base_path=FOLDER [--FLAG=VALUE ...], or --help",
         description="Serves SavedModels over TensorFlow Serving's gRPC and REST APIs.",
         allow_abbrev=False,
@@ -161,5 +156,5 @@ def _sentence(details: object) -> str:
 
 
 def default_threads() -> int:
-    """Returns how many processors this process may use."""
+    """Returns the number of processors that this process may use."""
     return len(os.sched_getaffinity(0))

@@ -1,4 +1,4 @@
-"""Starts the model server, and stops it so that no answer is lost."""
+"""Starts the model server, and shuts it down without losing answers."""
 
 from __future__ import annotations
 
@@ -31,14 +31,13 @@ from serving.model_server.options import ServerOptions
 logger = logging.getLogger(__name__)
 
 _GRACE_S = 30.0
-"""How long calls that have begun may take once the server is told to stop."""
+"""How long running calls may take once the server is told to stop."""
 
 _LAST_WORDS_S = 2.0
-"""How long requests and answers may be under way when no call runs any more. gRPC would wait for
-20 seconds where a client neither calls nor hangs up."""
+"""Time for the last bytes once no call runs; gRPC would wait 20 s for idle connections."""
 
 _MAX_REST_BODY_BYTES = 32 * 1024 * 1024
-"""Lower than gRPC's: numbers in JSON take many times their size while they are read."""
+"""For JSON, whose numbers take many times their size while they are parsed."""
 
 _LOOK_S = 0.05
 
@@ -47,16 +46,13 @@ _SERVICE_MODULES = ("prediction_service_pb2", "model_service_pb2")
 
 
 async def serve(options: ServerOptions) -> None:
-    """Serves until SIGTERM or SIGINT, then lets the calls that have begun end.
-
-    Args:
-        options: the flags.
+    """Serves until SIGTERM or SIGINT, then lets running calls end.
 
     Raises:
         ServingError: a configuration file is wrong, or no version of a model can be loaded.
         OSError: a port is taken.
     """
-    # A thread that holds the interpreter gives it up sooner: calls come in while others run.
+    # Threads release the GIL sooner, so that calls come in while others run.
     sys.setswitchinterval(0.001)
     stop = asyncio.Event()
     stopped = threading.Event()
@@ -143,10 +139,9 @@ async def _start_grpc(
 
 
 def _register_services() -> None:
-    """Makes the services' descriptors known, for reflection.
+    """Registers the services' descriptors, for reflection.
 
-    Their generated modules were made for an older protobuf: with a newer one they fail, but only
-    after they have registered what is wanted of them.
+    Their generated modules fail with a newer protobuf, but only after registering them.
     """
     for module in _SERVICE_MODULES:
         with suppress(AttributeError):
@@ -156,12 +151,7 @@ def _register_services() -> None:
 def _listen(
     server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None
 ) -> None:
-    """Binds an address.
-
-    Raises:
-        OSError: it is taken, or not this machine's. gRPC of some versions returns 0, of others
-            raises.
-    """
+    """Binds an address; raises OSError if it cannot, where some gRPC versions return 0."""
     try:
         bound = (
             server.add_insecure_port(address)
@@ -191,7 +181,7 @@ def _credentials(options: ServerOptions) -> grpc.ServerCredentials | None:
 def _start_rest(
     options: ServerOptions, handlers: Handlers, metrics: Metrics
 ) -> Callable[[], Awaitable[None]]:
-    # Only where it is asked for: half a second of imports.
+    # Imported only if needed: takes half a second.
     from serving.model_server.rest.app import METRICS_PATH, create_app
     from serving.model_server.rest.server import RestServer
 
@@ -221,7 +211,7 @@ def _start_rest(
 async def _follow_config(
     options: ServerOptions, core: ServerCore, current: ModelServerConfig
 ) -> None:
-    """Reads the configuration file again and again, and serves what it has come to list."""
+    """Polls the configuration file and serves the models it lists."""
     while True:
         await asyncio.sleep(options.model_config_file_poll_wait_seconds)
         try:

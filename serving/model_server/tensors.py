@@ -1,4 +1,4 @@
-"""Tensors between protocol buffers and numpy."""
+"""Converts TensorProto messages to numpy arrays and back."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto
 from serving.model_server.errors import invalid_argument
 
 MAX_EXPANDED_BYTES = 64 * 1024 * 1024
-"""A few bytes of a request may stand for many; this is how much they may come to."""
+"""Limit of a tensor after expansion: a few bytes of a request may stand for many."""
 
 _STRING_BYTES = 24
-"""What a string takes in a tensor beside its characters; TensorFlow says 0."""
+"""Memory overhead of a string in a tensor; TensorFlow says 0."""
 
 _VALUE_FIELDS = {
     types_pb2.DT_FLOAT: "float_val",
@@ -41,15 +41,12 @@ _VALUE_FIELDS = {
 
 
 def to_array(name: str, proto: TensorProto) -> NDArray[Any]:
-    """Reads a request's tensor as `tensorflow::Tensor::FromProto` does.
+    """Converts a request's tensor as `tensorflow::Tensor::FromProto` does.
 
-    Args:
-        name: its alias, for the message.
-        proto: values in the field of its type or in `tensor_content`; fewer values than the shape
-            asks for are filled up with the last one.
+    Missing values are filled up with the last one. `name` is the alias, for the message.
 
     Raises:
-        ServingError: INVALID_ARGUMENT where type, shape and values do not fit together.
+        ServingError: INVALID_ARGUMENT if type, shape and values do not fit together.
     """
     refused = invalid_argument(f"tensor parsing error: {name}")
     sizes = [dim.size for dim in proto.tensor_shape.dim]
@@ -68,13 +65,13 @@ def to_array(name: str, proto: TensorProto) -> NDArray[Any]:
         if array.dtype == object or array.shape != tuple(sizes):
             raise refused
         return array
-    # OverflowError: a number beyond its type.
+    # OverflowError: a number beyond the range of its type.
     except (TypeError, ValueError, KeyError, OverflowError) as error:
         raise refused from error
 
 
 def _string_array(proto: TensorProto, sizes: list[int], count: int) -> NDArray[Any]:
-    """Reads strings; `tf.make_ndarray` goes through fixed-width strings, which cut off zeros."""
+    """Reads strings; `tf.make_ndarray` uses fixed-width strings, which cut off zeros."""
     values = proto.string_val
     if len(values) > count or (proto.tensor_content and not values):
         raise ValueError("more values than the shape has room for")
@@ -88,13 +85,10 @@ def _string_array(proto: TensorProto, sizes: list[int], count: int) -> NDArray[A
 
 
 def to_proto(array: NDArray[Any]) -> TensorProto:
-    """Writes an answer's tensor with its values in the field of its type.
+    """Converts an array (strings as `object`) to a tensor with values in the field of its type.
 
     TensorFlow Serving answers this way; callers read `float_val`, which `tf.make_tensor_proto`
     leaves empty for more than one value.
-
-    Args:
-        array: of any shape; strings as `object`.
     """
     if array.dtype == object:
         proto = TensorProto(dtype=types_pb2.DT_STRING)

@@ -1,1 +1,1 @@
-"""The calls of PredictionService: from request to session and back."""
+"""PredictionService: converts requests to session runs and results to responses."""

@@ -1,4 +1,4 @@
-"""The input that Classify, Regress and MultiInference share: `tf.train.Example`s."""
+"""Classify, Regress and MultiInference: `tf.train.Example` inputs and their results."""
 
 from __future__ import annotations
 
@@ -26,17 +26,16 @@ from serving.model_server.models.servable import (
 from serving.model_server.tensors import MAX_EXPANDED_BYTES
 
 _EXAMPLE_BYTES = 200
-"""What an example takes beside its content while it is taken out of its request."""
+"""Memory overhead of an example while it is extracted from its request."""
 
 
 def serialized_examples(examples: Input) -> NDArray[Any]:
-    """Returns the examples `(batch,)`, serialized, each behind the context they have in common.
+    """Returns the serialized examples `(batch,)`, each prefixed with the shared context.
 
-    A serialized message behind another is the two merged, by the rules of protocol buffers.
+    Protocol buffers parse concatenated messages as their merge.
 
     Raises:
-        ServingError: INVALID_ARGUMENT where there are none, or the context of all of them comes to
-            too much.
+        ServingError: INVALID_ARGUMENT if there are none, or the repeated context is too large.
     """
     kind = examples.WhichOneof("kind")
     if kind == "example_list_with_context":
@@ -57,7 +56,7 @@ def serialized_examples(examples: Input) -> NDArray[Any]:
 
 
 def debug_shape(array: NDArray[Any]) -> str:
-    """Writes a shape as TensorFlow's messages do."""
+    """Formats a shape as TensorFlow's messages do."""
     return f"[{','.join(str(size) for size in array.shape)}]"
 
 
@@ -65,11 +64,7 @@ _INPUTS, _CLASSES, _SCORES = "inputs", "classes", "scores"
 
 
 def classify_tensors(signature: SignatureDef, *, check_method: bool) -> tuple[str, list[str]]:
-    """Returns the graph's names of a signature's input and of its classes and scores.
-
-    Raises:
-        ServingError: the signature is no classification.
-    """
+    """Returns a classification's graph names of input and outputs, or raises `ServingError`."""
     if check_method and signature.method_name != CLASSIFY_METHOD:
         raise invalid_argument(
             "Expected classification signature method_name to be "
@@ -99,15 +94,12 @@ def classify_tensors(signature: SignatureDef, *, check_method: bool) -> tuple[st
 def classify_result(
     signature: SignatureDef, num_examples: int, tensors: Mapping[str, NDArray[Any]]
 ) -> ClassificationResult:
-    """Packs classes and scores, each `(num_examples, num_classes)`, one list an example.
+    """Packs classes and scores, each `(num_examples, num_classes)`, one list per example.
 
-    Args:
-        signature: as given to `classify_tensors`.
-        num_examples: in the request.
-        tensors: the fetched arrays by their names in the graph.
+    `tensors` are the fetched arrays by graph name.
 
     Raises:
-        ServingError: INVALID_ARGUMENT where an array has another type or shape.
+        ServingError: INVALID_ARGUMENT if an array has another type or shape.
     """
     classes, scores = (
         tensors[signature.outputs[alias].name] if alias in signature.outputs else None
@@ -163,11 +155,7 @@ _OUTPUTS = "outputs"
 
 
 def regress_tensors(signature: SignatureDef, *, check_method: bool) -> tuple[str, list[str]]:
-    """Returns the graph's names of a signature's input and of its one output.
-
-    Raises:
-        ServingError: the signature is no regression.
-    """
+    """Returns a regression's graph names of input and output, or raises `ServingError`."""
     if check_method and signature.method_name != REGRESS_METHOD:
         raise invalid_argument(
             "Expected regression signature method_name to be "
@@ -191,10 +179,10 @@ def regress_tensors(signature: SignatureDef, *, check_method: bool) -> tuple[str
 def regress_result(
     signature: SignatureDef, num_examples: int, tensors: Mapping[str, NDArray[Any]]
 ) -> RegressionResult:
-    """Packs the output, `(num_examples,)` or `(num_examples, 1)` float32, one value an example.
+    """Packs the float32 output, `(num_examples,)` or `(num_examples, 1)`, one value per example.
 
     Raises:
-        ServingError: INVALID_ARGUMENT where the array has another type or shape.
+        ServingError: INVALID_ARGUMENT if the array has another type or shape.
     """
     output = tensors[signature.outputs[_OUTPUTS].name]
     if not (output.ndim == 1 or (output.ndim == 2 and output.shape[1] == 1)):
@@ -219,11 +207,7 @@ def regress_result(
 def multi_tensors(
     request: MultiInferenceRequest, signatures: Signatures, *, check_method: bool
 ) -> tuple[str, list[str]]:
-    """Returns the graph's names of the one input and of all outputs that the tasks need.
-
-    Raises:
-        ServingError: the tasks do not fit the model or each other.
-    """
+    """Returns the graph names of input and outputs; raises `ServingError` if tasks do not fit."""
     model, input_name = "", ""
     seen: set[str] = set()
     outputs: set[str] = set()
@@ -255,7 +239,7 @@ def task_result(
     num_examples: int,
     tensors: Mapping[str, NDArray[Any]],
 ) -> dict[str, Any]:
-    """Returns a task's result under its name in `InferenceResult`."""
+    """Returns a task's result, keyed by its field in `InferenceResult`."""
     signature = signatures[signature_name(task.model_spec)]
     if task.method_name == CLASSIFY_METHOD:
         return {"classification_result": classify_result(signature, num_examples, tensors)}

@@ -1,4 +1,4 @@
-"""Predict: tensors in, tensors out."""
+"""Predict: converts input tensors to a session run, and fetched arrays to output tensors."""
 
 from __future__ import annotations
 
@@ -27,19 +27,14 @@ _METHODS = (PREDICT_METHOD, CLASSIFY_METHOD, REGRESS_METHOD)
 def predict_call(
     request: PredictRequest, signatures: Signatures, *, check_method: bool
 ) -> tuple[Call, list[str]]:
-    """Turns a request into a call of the graph.
+    """Converts a request to a session run; returns it with the alias of each fetch.
 
-    Args:
-        request: inputs by alias, and the outputs wanted; none means all.
-        signatures: of the version that answers.
-        check_method: whether the signature must have been made for one of the three methods.
-
-    Returns:
-        The call, and the alias of each of its fetches.
+    Without an output filter, all outputs are fetched. With `check_method`, the signature must have
+    been made for Predict, Classify or Regress.
 
     Raises:
-        ServingError: FAILED_PRECONDITION where there is no such signature, INVALID_ARGUMENT where
-            inputs or outputs are not its own.
+        ServingError: FAILED_PRECONDITION if there is no such signature, INVALID_ARGUMENT if inputs
+            or outputs are not its own.
     """
     signature = _signature(request, signatures, check_method)
     _check_size(request, signature)
@@ -69,7 +64,7 @@ def predict_call(
 
 
 def predict_response(aliases: Iterable[str], arrays: Iterable[NDArray[Any]]) -> PredictResponse:
-    """Packs the fetched arrays under their aliases."""
+    """Builds the response from the fetched arrays and their aliases."""
     response = PredictResponse()
     for alias, array in zip(aliases, arrays, strict=True):
         response.outputs[alias].CopyFrom(to_proto(array))
@@ -116,7 +111,7 @@ def _wanted(request: PredictRequest, signature: SignatureDef) -> list[str]:
 
 
 def _defaults(signature: SignatureDef) -> Collection[str]:
-    # The field came with TensorFlow 2.13; older messages are without it.
+    # Messages before TensorFlow 2.13 lack the field.
     return getattr(signature, "defaults", {})
 
 

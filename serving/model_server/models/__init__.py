@@ -1,1 +1,1 @@
-"""The loaded models: which versions, how they are loaded, batched and warmed up."""
+"""Loaded models: versions, loading, batching and warm-up."""

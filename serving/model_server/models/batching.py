@@ -1,6 +1,6 @@
-"""Runs requests that arrive together as one batch.
+"""Batches concurrent requests.
 
-The terms and the defaults are those of TensorFlow's shared batch scheduler
+Terms and defaults are those of TensorFlow's shared batch scheduler
 (`tensorflow/core/kernels/batching_util/shared_batch_scheduler.h`).
 """
 
@@ -27,7 +27,7 @@ from serving.model_server.options import default_threads
 
 @dataclass(frozen=True)
 class BatchingOptions:
-    """How large batches may grow and how long they may wait."""
+    """Limits of batch size, waiting time and queue length."""
 
     max_batch_size: int = 1000
     batch_timeout_s: float = 0.0
@@ -40,11 +40,7 @@ class BatchingOptions:
 
     @classmethod
     def from_proto(cls, proto: BatchingParameters) -> BatchingOptions:
-        """Reads a `BatchingParameters` file's message.
-
-        Raises:
-            ServingError: a number is out of bounds, or allowed sizes are not in order.
-        """
+        """Reads a message; raises `ServingError` if numbers are out of bounds or of order."""
         given: dict[str, int] = {
             name: getattr(proto, name).value
             for name in (
@@ -80,7 +76,7 @@ class BatchingOptions:
 
     @property
     def largest_run(self) -> int:
-        """Examples that a session is given at once, at most."""
+        """Returns the most examples that a session is given at once."""
         if self.enable_large_batch_splitting and self.max_execution_batch_size:
             return min(self.max_execution_batch_size, self.max_batch_size)
         return self.max_batch_size
@@ -102,12 +98,7 @@ class _Batch:
 
 
 class BatchScheduler:
-    """Queues of batches, one for each kind of call to each version, and the threads that run them.
-
-    Args:
-        options: bounds of size, time and queue.
-        metrics: where sizes and waits are counted.
-    """
+    """Queues of batches, one per version and kind of call, and the threads that run them."""
 
     def __init__(self, options: BatchingOptions, metrics: Metrics) -> None:
         self._options = options
@@ -123,18 +114,14 @@ class BatchScheduler:
             thread.start()
 
     def submit(self, servable: Servable, call: Call) -> Future[list[NDArray[Any]]]:
-        """Queues a call.
+        """Queues a call whose feeds share their first dimension, and returns its future.
 
-        Args:
-            servable: the version to run; it must stay loaded until the call is done.
-            call: feeds that share their first dimension, the batch.
-
-        Returns:
-            The future answer; cancelling it takes a call that waits out of its batch.
+        The version must stay loaded until the future is done. Cancelling it takes a waiting call
+        out of its batch.
 
         Raises:
-            ServingError: INVALID_ARGUMENT where the feeds make no batch or more than the largest
-                one, UNAVAILABLE where the queue is full.
+            ServingError: INVALID_ARGUMENT if the feeds make no batch or more than the largest one,
+                UNAVAILABLE if the queue is full.
         """
         size = _batch_size(call)
         if size > self._options.max_batch_size and not self._options.enable_large_batch_splitting:
@@ -161,7 +148,7 @@ class BatchScheduler:
         return task.done
 
     def close(self) -> None:
-        """Runs what waits, then ends the threads."""
+        """Runs the waiting calls, then ends the threads."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -177,7 +164,7 @@ class BatchScheduler:
             while True:
                 batch, wait_s = self._ripe_batch()
                 if batch is not None:
-                    # This thread may have been the one to watch over those that are not due yet.
+                    # This thread may have been the one waiting for batches that are not due yet.
                     self._changed.notify()
                     return batch
                 if self._closed:
@@ -185,7 +172,7 @@ class BatchScheduler:
                 self._changed.wait(wait_s)
 
     def _ripe_batch(self) -> tuple[_Batch | None, float | None]:
-        """Takes the batch that has waited longest; else tells when one will have waited enough."""
+        """Takes the due batch that waited longest; else returns the seconds until one is due."""
         now = time.monotonic()
         ripe_key, ripe_since, wait_s = None, now, None
         for key, queue in self._queues.items():
@@ -217,7 +204,7 @@ class BatchScheduler:
                 if len(group) == 1:
                     group[0].done.set_exception(error)
                     continue
-                # One caller's bad picture is no other's: each has its own run.
+                # A bad image must not fail other callers: each task runs alone.
                 for task in group:
                     self._run_alone(task)
                 continue
@@ -261,7 +248,7 @@ class BatchScheduler:
     def _run_padded(
         self, servable: Servable, call: Call, arrays: list[NDArray[Any]]
     ) -> list[NDArray[Any]]:
-        """Runs a batch, filled up to an allowed size with copies of its first example."""
+        """Runs a batch, padded to an allowed size with copies of its first example."""
         size = len(arrays[0])
         padded = next(
             (allowed for allowed in self._options.allowed_batch_sizes if allowed >= size), size
@@ -291,7 +278,7 @@ def _batch_size(call: Call) -> int:
 
 
 def _alike(tasks: list[_Task], *, pad: bool) -> list[list[_Task]]:
-    """Parts tasks whose arrays cannot be joined; with padding, only their ranks must agree."""
+    """Groups tasks whose arrays can be joined; with padding, only their ranks must agree."""
     groups: dict[object, list[_Task]] = {}
     for task in tasks:
         likeness = tuple(
@@ -303,7 +290,7 @@ def _alike(tasks: list[_Task], *, pad: bool) -> list[list[_Task]]:
 
 
 def _join(arrays: list[NDArray[Any]]) -> NDArray[Any]:
-    """Joins along the first dimension; shorter arrays are padded with their first element."""
+    """Joins along the first dimension; pads shorter arrays with their first element."""
     if len(arrays) == 1:
         return arrays[0]
     largest = np.max([array.shape for array in arrays], axis=0)[1:]

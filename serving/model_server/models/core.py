@@ -1,4 +1,4 @@
-"""The server's models: which are configured, what they are called, how they are run."""
+"""Configures the server's models, resolves version labels and runs calls."""
 
 from __future__ import annotations
 
@@ -37,11 +37,7 @@ _PLATFORM = "tensorflow"
 
 
 def read_model_config(options: ServerOptions) -> ModelServerConfig:
-    """Reads the configured file, or makes the list of the one model that flags name.
-
-    Raises:
-        ServingError: the file cannot be read.
-    """
+    """Returns the models of the file (raises `ServingError` if unreadable) or of the flags."""
     if options.model_config_file:
         return read_text_proto(options.model_config_file, ModelServerConfig())
     config = ModelServerConfig()
@@ -52,14 +48,12 @@ def read_model_config(options: ServerOptions) -> ModelServerConfig:
 
 
 def check_model_config(new: ModelServerConfig, current: ModelServerConfig | None) -> None:
-    """Refuses what TensorFlow Serving refuses.
+    """Checks a configuration as TensorFlow Serving does.
 
-    Args:
-        new: the configuration wanted.
-        current: the one that it is to replace; None at the start.
+    `current` is the one to be replaced, None at the start.
 
     Raises:
-        ServingError: with its code and message.
+        ServingError: `new` is refused, with TensorFlow Serving's code and message.
     """
     if new.WhichOneof("config") == "custom_model_config":
         if current is not None:
@@ -83,7 +77,7 @@ def check_model_config(new: ModelServerConfig, current: ModelServerConfig | None
 
 
 def sources_of(models: ModelConfigList) -> list[ModelSource]:
-    """Returns where each model's versions lie."""
+    """Returns the folder and version policy of each model."""
     return [
         ModelSource(config.name, Path(config.base_path), config.model_version_policy)
         for config in models.config
@@ -116,12 +110,9 @@ _THREADS_PER_CPU = 4
 
 
 class ServerCore:
-    """Models behind the services.
+    """Served models: applies configurations, lends versions and runs calls.
 
-    Args:
-        options: the server's flags.
-        metrics: where loads, waits and runs are counted.
-        stopping: set when the server is told to stop; loading, warming up and waiting end then.
+    Once `stopping` is set, loading, warming up and waiting end.
 
     Raises:
         ServingError: the batching parameters cannot be read.
@@ -141,11 +132,9 @@ class ServerCore:
         self._manager = Manager(self._load, options, stopping)
 
     def configure(self, config: ModelServerConfig, cancelled: threading.Event) -> None:
-        """Serves another list of models; returns when those that are new are available.
+        """Applies a list of models; returns when the new ones are available.
 
-        Args:
-            config: the list.
-            cancelled: ends the wait; the configuration stays.
+        Setting `cancelled` ends the wait; the configuration stays.
 
         Raises:
             ServingError: the list is refused, and nothing has changed; or a new model cannot be
@@ -174,32 +163,20 @@ class ServerCore:
 
     @contextmanager
     def using(self, spec: ModelSpec) -> Iterator[Servable]:
-        """Lends the version that a request names.
-
-        Raises:
-            ServingError: it names none, or none that is available.
-        """
+        """Lends the version that a request names; raises `ServingError` if unavailable."""
         if not spec.name:
             raise invalid_argument("ModelSpec has no name specified.")
         with self._manager.using(spec.name, self._version_of(spec)) as servable:
             yield servable
 
     def run(self, servable: Servable, call: Call, method: str) -> Future[list[NDArray[Any]]]:
-        """Starts a call, in a batch with others where batching is on.
-
-        Raises:
-            ServingError: the call fits no batch, or the queue is full.
-        """
+        """Starts a call, batched if batching is on; raises `ServingError` if it cannot queue."""
         if self._batches is not None and servable.has_signature(call):
             return self._batches.submit(servable, call)
         return self._pool.submit(self._run_alone, servable, call, method)
 
     def status(self, spec: ModelSpec) -> list[ModelVersionStatus]:
-        """Tells the states of the version that `spec` names, or of all.
-
-        Raises:
-            ServingError: NOT_FOUND where there is none.
-        """
+        """Returns the states of one version or all; raises `ServingError` (NOT_FOUND) if none."""
         version = self._version_of(spec)
         states = [
             state.status()
@@ -216,7 +193,7 @@ class ServerCore:
         return states
 
     def close(self) -> None:
-        """Ends what runs, then drops all models."""
+        """Ends running calls, then unloads all models."""
         self._manager.close()
         if self._batches is not None:
             self._batches.close()
@@ -263,7 +240,6 @@ class ServerCore:
         return labels
 
     def _load(self, name: str, version: int, path: Path) -> Servable:
-        """Loads and warms up a version, on the manager's thread."""
         logger.info("Loading servable version {name: %s version: %d}", name, version)
         started = time.monotonic()
         try:

@@ -1,7 +1,7 @@
 """Keeps the wanted versions of every model loaded.
 
-A new version is loaded and warm before the one that it replaces is drained and dropped, which is
-TensorFlow Serving's availability-preserving policy.
+A new version is loaded and warm before the one it replaces is drained and unloaded: TensorFlow
+Serving's availability-preserving policy.
 """
 
 from __future__ import annotations
@@ -32,21 +32,14 @@ VersionPolicy: TypeAlias = FileSystemStoragePathSourceConfig.ServableVersionPoli
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Where a model's versions lie, and which of them are wanted."""
+    """Folder of a model's versions, and the policy that selects the wanted ones."""
 
     name: str
     base_path: Path
     policy: VersionPolicy
 
     def wanted_versions(self) -> dict[int, Path]:
-        """Looks into the folder.
-
-        Returns:
-            The folders of the versions that the policy wants, the highest version first.
-
-        Raises:
-            OSError: the folder cannot be read.
-        """
+        """Returns the wanted versions' folders, highest first; raises OSError if unreadable."""
         found = {
             int(entry.name): Path(entry.path)
             for entry in os.scandir(self.base_path)
@@ -70,12 +63,10 @@ Load = Callable[[str, int, Path], Servable]
 
 
 class Manager:
-    """The versions of all models, and the thread that loads and drops them.
+    """Versions of all models, and the thread that loads and unloads them.
 
-    Args:
-        load: makes a version ready to answer; raises `ServingError`.
-        options: how often folders are looked at, and failed loads tried again.
-        stopping: once it is set, nothing more is loaded and nobody waits for it.
+    `load` makes a version ready to answer, or raises `ServingError`. Once `stopping` is set,
+    nothing more is loaded and nobody waits for it.
     """
 
     def __init__(self, load: Load, options: ServerOptions, stopping: threading.Event) -> None:
@@ -92,22 +83,14 @@ class Manager:
         self._thread.start()
 
     def set_sources(self, sources: Iterable[ModelSource]) -> None:
-        """Replaces the models to serve; those that are no longer listed are dropped."""
+        """Replaces the models to serve; those no longer listed are unloaded."""
         with self._changed:
             self._sources = {source.name: source for source in sources}
         self._poll_now.set()
 
     @contextmanager
     def using(self, name: str, version: int | None) -> Iterator[Servable]:
-        """Lends a version; it stays loaded until it is given back.
-
-        Args:
-            name: the model's name.
-            version: its version, or None for the highest that is available.
-
-        Raises:
-            ServingError: NOT_FOUND where there is none.
-        """
+        """Lends a version (None: highest available); raises `ServingError` (NOT_FOUND) if none."""
         with self._changed:
             lent = self._find(name, version)
             servable = lent.servable
@@ -122,7 +105,7 @@ class Manager:
                     self._changed.notify_all()
 
     def states(self, name: str) -> list[Version]:
-        """Lists the versions of a model that were ever wanted, the highest first."""
+        """Returns the versions of a model that were ever wanted, highest first."""
         with self._changed:
             versions = self._models.get(name, {})
             return [versions[number] for number in sorted(versions, reverse=True)]
@@ -130,17 +113,12 @@ class Manager:
     def wait_until_available(
         self, names: Iterable[str], *, cancelled: threading.Event
     ) -> list[tuple[str, Version]]:
-        """Waits until each model has an available version, or loading all of them was given up.
+        """Waits until each model has an available version, or all its wanted ones failed to load.
 
-        Args:
-            names: models that have a source.
-            cancelled: ends the wait at once.
-
-        Returns:
-            The versions that were given up, of the models that have no other.
+        Returns the failed versions of models that have no other. Setting `cancelled` ends the wait.
 
         Raises:
-            ServingError: UNAVAILABLE where the server stops meanwhile.
+            ServingError: UNAVAILABLE if the server stops meanwhile.
         """
         waiting = set(names)
         while waiting and not cancelled.is_set():
@@ -161,7 +139,7 @@ class Manager:
         return []
 
     def close(self) -> None:
-        """Ends the thread and drops every version, each when its last caller is done."""
+        """Ends the thread and unloads every version, each when its last caller is done."""
         with self._changed:
             self._closed = True
             self._sources = {}
@@ -191,14 +169,14 @@ class Manager:
             for name in names:
                 try:
                     self._reconcile(name, sources.get(name))
-                except Exception:  # the other models must go on coming and going
+                except Exception:  # other models must still be updated
                     logger.exception("The versions of %s cannot be brought up to date", name)
             if closed:
                 return
             self._poll_now.wait(self._pause_s())
 
     def _pause_s(self) -> float | None:
-        """Seconds until a folder is due, or a load that failed."""
+        """Returns the seconds until a folder is to be polled or a failed load retried."""
         poll_s = self._options.file_system_poll_wait_seconds
         with self._changed:
             retries = [
@@ -212,7 +190,7 @@ class Manager:
         return min(retries, default=None)
 
     def _reconcile(self, name: str, source: ModelSource | None) -> None:
-        """Brings a model's versions nearer to what its source wants."""
+        """Moves a model's versions towards those that its source wants."""
         wanted = {} if source is None else self._look(name, source)
         if wanted is not None:
             self._mark(name, wanted)
@@ -222,10 +200,10 @@ class Manager:
         self._drop_unwanted(name)
 
     def _look(self, name: str, source: ModelSource) -> dict[int, Path] | None:
-        """Looks which versions are wanted; None where all is to stay as it is."""
+        """Returns the wanted versions; None if all is to stay as it is."""
         try:
             wanted = source.wanted_versions()
-        except (OSError, ValueError) as error:  # a caller may ask for a path that cannot be one
+        except (OSError, ValueError) as error:  # callers may configure an invalid path
             reason = error.strerror if isinstance(error, OSError) else None
             self._report(
                 name,
@@ -250,8 +228,8 @@ class Manager:
             versions = self._models.setdefault(name, {})
             for number, path in wanted.items():
                 known = versions.get(number)
-                # One that was dropped is loaded anew where its folder is wanted again; one that
-                # could not be loaded, where its folder has been away meanwhile.
+                # Reloads a dropped version that is wanted again, and a failed one whose folder
+                # was gone meanwhile.
                 if known is None or (
                     known.state == State.END and (not known.wanted or not known.failed)
                 ):
@@ -269,7 +247,7 @@ class Manager:
         except ServingError as error:
             self._load_failed(name, version, error)
             return
-        # Whatever else a damaged model makes happen: the thread must live on for the others.
+        # A damaged model may raise anything; the thread must live on for the others.
         except Exception as error:
             logger.exception("Version %d of %s cannot be loaded", version.number, name)
             message = f"{type(error).__name__}: {error}"
@@ -286,7 +264,7 @@ class Manager:
         pause_s = max(0.0, self._options.load_retry_interval_micros / 1e6)
         with self._changed:
             version.failures += 1
-            # Not the error itself, whose traceback would keep what was loaded of the model.
+            # A copy: the error's traceback would keep the loaded parts of the model alive.
             version.error = ServingError(error.code, error.message)
             version.next_attempt = time.monotonic() + pause_s
             left = self._options.max_num_load_retries + 1 - version.failures
@@ -317,7 +295,7 @@ class Manager:
                 elif version.state in (State.START, State.LOADING):
                     version.state = State.END
         for version in dropped:
-            # On a thread of its own: a caller that takes its time holds up no other version.
+            # On its own thread: a slow caller must not delay other versions.
             drain = threading.Thread(target=self._drain, args=(name, version))
             drain.start()
             if self._closed:
@@ -340,7 +318,7 @@ class Manager:
         return any(version.state == State.AVAILABLE for version in self.states(name))
 
     def _report(self, name: str, sentence: str) -> None:
-        """Warns once of a folder that gives nothing, not at every look."""
+        """Warns once, not at every poll, of a folder without versions."""
         if self._unread.get(name) != sentence:
             self._unread[name] = sentence
             logger.warning(sentence)

@@ -1,4 +1,4 @@
-"""One loaded version of a model."""
+"""One loaded version of a model, and its TensorFlow session."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ Signatures = Mapping[str, SignatureDef]
 
 
 def signature_name(spec: ModelSpec) -> str:
-    """Returns the name that `spec` gives, or the default one."""
+    """Returns the signature name in `spec`, or the default one."""
     return spec.signature_name or DEFAULT_SIGNATURE
 
 
 def answered_by(name: str, signature: str, version: int) -> ModelSpec:
-    """Describes who answered: model, signature and version."""
+    """Builds the ModelSpec of a response: model, signature and version."""
     spec = ModelSpec(name=name, signature_name=signature)
     spec.version.value = version
     return spec
@@ -47,34 +47,27 @@ def answered_by(name: str, signature: str, version: int) -> ModelSpec:
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 _PYTHON_PREFIX = "Graph execution error:\n\n"
-"""What TensorFlow's Python puts before the message that its C++ gives."""
+"""Prefix that TensorFlow's Python adds to C++ error messages."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """What one run of a session is given and asked for, in the names of its graph."""
+    """Feeds and fetches of one session run, by graph name."""
 
     feeds: tuple[tuple[str, NDArray[Any]], ...]
     fetches: tuple[str, ...]
 
     @property
     def key(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """What two calls must share to be run together."""
+        """Returns what two calls must share to be batched together."""
         return tuple(name for name, _ in self.feeds), self.fetches
 
 
 class Servable:
-    """A SavedModel in a session of its own, as TensorFlow Serving loads it.
+    """SavedModel in a session of its own, as TensorFlow Serving loads it.
 
-    A session, rather than `tf.saved_model.load`: it runs just what an output filter asks for, and
-    closing it gives all its memory back, where functions loaded eagerly stay known to the process.
-
-    Args:
-        name: the model's name.
-        version: its version.
-        path: the SavedModel.
-        tags: of the graph to load.
-        config: the session's settings.
+    Unlike `tf.saved_model.load`, a session runs only what an output filter asks for, and closing it
+    frees all its memory, whereas eagerly loaded functions stay known to the process.
 
     Raises:
         ServingError: there is no such graph, or it cannot be read.
@@ -91,7 +84,7 @@ class Servable:
         try:
             with graph.as_default():
                 meta_graph = tf.compat.v1.saved_model.load(self._session, list(tags), str(path))
-        # Whatever a file that is damaged somewhere makes of the reader.
+        # A damaged file may raise anything.
         except Exception as error:
             self._session.close()
             raise _load_error(path, error) from error
@@ -104,13 +97,7 @@ class Servable:
         self._lock = threading.Lock()
 
     def run(self, call: Call) -> list[NDArray[Any]]:
-        """Runs the graph; any number of threads may at once.
-
-        Args:
-            call: feeds and fetches, in the graph's names.
-
-        Returns:
-            One array for each fetch; strings as `object`.
+        """Runs the graph; returns one array per fetch, strings as `object`. Thread-safe.
 
         Raises:
             ServingError: with the code and message that TensorFlow gives.
@@ -130,20 +117,20 @@ class Servable:
         except tf.errors.OpError as error:
             message = error.message.removeprefix(_PYTHON_PREFIX)
             raise ServingError(_CODES[error.error_code], message) from error
-        except ValueError as error:  # a shape that the graph does not take
+        except ValueError as error:  # a shape that the graph does not accept
             raise invalid_argument(str(error)) from error
         return [_as_array(answer) for answer in answers]
 
     def has_signature(self, call: Call) -> bool:
-        """Tells whether a signature has just these inputs and outputs; only such calls batch."""
+        """Checks whether a signature has exactly these inputs and outputs; others do not batch."""
         return call.key in self._signature_keys
 
     def close(self) -> None:
-        """Frees what the version holds; nothing may run any more."""
+        """Frees the version's memory; no run may follow."""
         self._session.close()
         self._tensors.clear()
         del self._session
-        gc.collect()  # a graph is full of cycles
+        gc.collect()  # graphs are full of reference cycles
         _return_freed_memory()
 
     def _tensor(self, name: str) -> tf.Tensor:
@@ -156,23 +143,23 @@ class Servable:
 
 
 def _return_freed_memory() -> None:
-    """Has the C library give back what it holds for later: a model is a good part of a process."""
-    with suppress(AttributeError):  # glibc alone has it
+    """Returns the C library's free memory to the system: a model is much of the process."""
+    with suppress(AttributeError):  # glibc only
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _type_name(dtype: tf.DType) -> str:
-    """Returns a type's name as TensorFlow's messages have it: `float`, not `float32`."""
+    """Returns a type's name as in TensorFlow's messages: `float`, not `float32`."""
     return str(types_pb2.DataType.Name(dtype.as_datatype_enum)).removeprefix("DT_").lower()
 
 
 def _names(tensors: Mapping[str, TensorInfo]) -> tuple[str, ...]:
-    """Returns the graph's names in the order of the aliases."""
+    """Returns the graph names in the order of the aliases."""
     return tuple(tensors[alias].name for alias in sorted(tensors))
 
 
 def _as_array(answer: object) -> NDArray[Any]:
-    """A scalar string comes out of a session as bytes."""
+    """Converts a fetched value; a session returns a scalar string as bytes."""
     if isinstance(answer, bytes):
         array = np.empty((), dtype=object)
         array[()] = answer
@@ -201,7 +188,7 @@ State = ModelVersionStatus
 
 @dataclass
 class Version:
-    """A version that the server knows of; the manager's lock guards every field."""
+    """Version that the server knows of; the manager's lock guards every field."""
 
     number: int
     path: Path
@@ -215,13 +202,13 @@ class Version:
 
     @property
     def failed(self) -> bool:
-        """Whether loading was given up."""
+        """Returns whether loading was given up."""
         return self.state == State.END and self.error is not None
 
     def status(self) -> ModelVersionStatus:
-        """Describes the version for GetModelStatus."""
+        """Builds the version's status for GetModelStatus."""
         status = ModelVersionStatus(version=self.number, state=self.state)
-        status.status.SetInParent()  # present in TensorFlow Serving's answer, error or not
+        status.status.SetInParent()  # TensorFlow Serving sends it even without an error
         if self.error is not None:
             code: grpc.StatusCode = self.error.code
             status.status.error_code = code.value[0]

@@ -1,6 +1,6 @@
-"""Replays the requests that a model brings for its own warming up.
+"""Replays a model's warm-up requests.
 
-TensorFlow builds and optimises a graph at its first run, for each set of outputs; a caller should
+TensorFlow builds and optimises a graph at its first run, for each set of outputs; callers should
 not wait for that. See https://www.tensorflow.org/tfx/serving/saved_model_warmup.
 """
 
@@ -31,15 +31,9 @@ _MAX_RECORDS = 1000
 
 
 def warm_up(servable: Servable, iterations: int, stopping: threading.Event) -> int:
-    """Runs a version's warm-up requests.
+    """Runs each warm-up request of a version `iterations` times; returns their number.
 
-    Args:
-        servable: the version; nobody else need know of it yet.
-        iterations: how often to run each.
-        stopping: once it is set, no further request is run.
-
-    Returns:
-        How many requests there were.
+    Once `stopping` is set, no further request is run.
 
     Raises:
         ServingError: the file is damaged, has more than 1,000 requests, or one of them fails; or

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST API over HTTP."""
+"""Starlette application of TensorFlow Serving's REST API."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from serving.model_server.rest.bodies import BodyReader
 _T = TypeVar("_T")
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
-"""Where Prometheus asks, unless the monitoring configuration names another path."""
+"""Default path of the metrics for Prometheus."""
 
 _HTTP_STATUSES = {
     "CANCELLED": 499, "INVALID_ARGUMENT": 400, "DEADLINE_EXCEEDED": 504, "NOT_FOUND": 404,
@@ -40,14 +40,14 @@ _HTTP_STATUSES = {
     "FAILED_PRECONDITION": 400, "ABORTED": 409, "OUT_OF_RANGE": 400, "UNIMPLEMENTED": 501,
     "UNAVAILABLE": 503, "UNAUTHENTICATED": 401,
 }  # fmt: skip
-"""TensorFlow Serving's HTTP status for each canonical code; the others are 500."""
+"""TensorFlow Serving's HTTP status for each gRPC code; the others are 500."""
 
 _ROUTES = (
     "GET /v1/models/MODEL[/versions/NUMBER|/labels/LABEL][/metadata] and "
     "POST /v1/models/MODEL[/versions/NUMBER|/labels/LABEL]:predict|:classify|:regress"
 )
 _LARGE_BYTES = 128 * 1024
-"""From this size on, JSON is read and written beside the event loop."""
+"""From this size on, JSON is read and written outside the event loop."""
 
 
 def create_app(
@@ -58,14 +58,10 @@ def create_app(
     metrics_path: str | None,
     max_body_bytes: int,
 ) -> Starlette:
-    """Makes the application.
+    """Builds the application of the REST API.
 
-    Args:
-        handlers: what answers.
-        timeout_s: longest call; beyond it the answer is 504.
-        metrics: where calls are counted.
-        metrics_path: where Prometheus may ask; None where it may not.
-        max_body_bytes: longest request body; beyond it the answer is 413.
+    Calls longer than `timeout_s` are answered 504, bodies over `max_body_bytes` 413. Prometheus may
+    ask under `metrics_path`, unless it is None.
     """
     rest = _RestApi(handlers, timeout_s, metrics, BodyReader(max_body_bytes))
     routes = []
@@ -87,8 +83,6 @@ class _Json(Response):
 
 
 class _RestApi:
-    """Endpoints."""
-
     def __init__(
         self, handlers: Handlers, timeout_s: float, metrics: Metrics, bodies: BodyReader
     ) -> None:
@@ -96,7 +90,7 @@ class _RestApi:
         self._timeout_s = timeout_s
         self._metrics = metrics
         self._bodies = bodies
-        # JSON that is read takes many times its size; one large body at a time bounds that.
+        # Parsed JSON takes many times its size; one large body at a time bounds that.
         self._beside_loop = ThreadPoolExecutor(1, thread_name_prefix="rest-json")
 
     async def metrics(self, request: Request) -> Response:
@@ -113,7 +107,7 @@ class _RestApi:
             return _Json(answers.metadata_body(self._handlers.get_model_metadata(asked)))
 
     async def run(self, request: Request) -> Response:
-        """Runs a call for as long as its time and its client last."""
+        """Runs a call until it ends, times out or the client disconnects."""
         action = request.path_params["action"]
         if request.method != "POST" or action not in ("predict", "classify", "regress"):
             raise HTTPException(404)
@@ -154,7 +148,7 @@ class _RestApi:
         return await self._beside(answer.ByteSize(), answers.predict_body, answer.outputs, by_rows)
 
     async def _beside(self, size: int, work: Callable[..., _T], *arguments: Any) -> _T:
-        """Runs work on `size` bytes, in a thread where they are many."""
+        """Runs work on `size` bytes, in a thread if they are many."""
         if size <= _LARGE_BYTES:
             return work(*arguments)
         loop = asyncio.get_running_loop()
@@ -162,7 +156,7 @@ class _RestApi:
 
     @contextmanager
     def _counted(self, request: Request, action: str) -> Iterator[ModelSpec]:
-        """Tells what model a path names, and counts the call when it has ended."""
+        """Yields the model that a path names, and counts the call when it ends."""
         started = time.perf_counter()
         code = grpc.StatusCode.INTERNAL
         try:
@@ -199,7 +193,7 @@ async def _error(request: Request, error: Exception) -> Response:
     elif isinstance(error, HTTPException):
         status, message, headers = error.status_code, error.detail, error.headers
         if status in (404, 405):
-            # To TensorFlow Serving, whatever it does not know below /v1/ is malformed.
+            # TensorFlow Serving calls unknown paths below /v1/ malformed.
             status = 400 if request.url.path.startswith("/v1/") else 404
             path = requests.shown(request.url.path)
             message = f"Malformed request: {request.method} {path}. There are {_ROUTES}"

@@ -1,4 +1,4 @@
-"""Request bodies, taken in as they arrive and never beyond their bounds."""
+"""Reads request bodies within bounds of size, time and total memory."""
 
 from __future__ import annotations
 
@@ -14,18 +14,14 @@ from starlette.requests import Request
 from serving.model_server.errors import ServingError, invalid_argument
 
 _IDLE_S = 50.0
-"""How long a client may pause in the middle of a request; TensorFlow Serving's limit too."""
+"""Longest pause of a client within a request, as in TensorFlow Serving."""
 
 _LARGEST_AT_ONCE = 4
 _GZIP = 16 + zlib.MAX_WBITS
 
 
 class BodyReader:
-    """Reads bodies; as many are read or worked on at once as come to four of the largest.
-
-    Args:
-        max_bytes: longest body, also after it is unpacked.
-    """
+    """Reads bodies of at most `max_bytes`, unpacked; at once, as many as four such bodies take."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -33,12 +29,12 @@ class BodyReader:
 
     @asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytearray]:
-        """Lends a request's body, which takes up room until it is given back.
+        """Yields a request's body, which takes up room until the context ends.
 
         Raises:
-            HTTPException: 413 where the body is too long, 408 where the client pauses for long.
-            ServingError: RESOURCE_EXHAUSTED where others take up all the room, INVALID_ARGUMENT
-                where the body cannot be unpacked, CANCELLED where the client hangs up.
+            HTTPException: 413 if the body is too long, 408 if the client pauses for long.
+            ServingError: RESOURCE_EXHAUSTED if others take up all the room, INVALID_ARGUMENT if the
+                body cannot be unpacked, CANCELLED if the client hangs up.
         """
         body = bytearray()
         try:

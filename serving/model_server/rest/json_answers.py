@@ -1,4 +1,4 @@
-"""Answers as JSON."""
+"""Writes responses as JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from serving.model_server.errors import invalid_argument
 from serving.model_server.rest.json_requests import JSON_DTYPES
 from serving.model_server.tensors import to_array
 
-# Protocol Buffers 5 renamed the switch.
+# Renamed in Protocol Buffers 5.
 _PRINT_DEFAULTS = {
     name: True
     for name in ("including_default_value_fields", "always_print_fields_with_no_presence")
@@ -35,8 +35,8 @@ def predict_body(outputs: Mapping[str, TensorProto], by_rows: bool) -> bytes:
     """Writes tensors as `predictions`, a value for each row, or as whole `outputs`.
 
     Raises:
-        ServingError: INVALID_ARGUMENT where a tensor is of a type that JSON has no values for, or
-            rows are asked for and the tensors do not agree on how many there are.
+        ServingError: INVALID_ARGUMENT if a tensor's type has no JSON form, or rows are asked for
+            and the tensors differ in their number.
     """
     arrays = {name: _array(name, outputs[name]) for name in sorted(outputs)}
     counts = {array.shape[:1] for array in arrays.values()}
@@ -68,7 +68,7 @@ def regress_body(result: RegressionResult) -> bytes:
 
 
 def status_body(response: GetModelStatusResponse) -> bytes:
-    """Writes the state of versions."""
+    """Writes the states of versions."""
     return _encode(_fields(response), indent=1)
 
 
@@ -81,7 +81,7 @@ def metadata_body(response: GetModelMetadataResponse) -> bytes:
 
 
 def _encode(value: Any, indent: int | None = None) -> bytes:
-    # A string that is not UTF-8 goes out as it is, as with TensorFlow Serving.
+    # Strings that are not UTF-8 pass unchanged, as in TensorFlow Serving.
     return json.dumps(value, ensure_ascii=False, indent=indent).encode("utf-8", "surrogateescape")
 
 
@@ -90,7 +90,6 @@ def _fields(message: Message) -> Any:
 
 
 def _array(name: str, tensor: TensorProto) -> NDArray[Any]:
-    """Returns values as JSON has them."""
     dtype = tf.dtypes.as_dtype(tensor.dtype)
     if dtype not in JSON_DTYPES:
         raise invalid_argument(f"Output {name} is of type {dtype.name}, which JSON cannot give")
@@ -109,7 +108,7 @@ def _string(value: bytes, as_base64: bool) -> Any:
 
 
 def _shortened(array: NDArray[Any]) -> NDArray[Any]:
-    """Turns float32 into those doubles of the same numbers that print in few digits: 0.1 as 0.1."""
+    """Converts float32 to the doubles that print in few digits: 0.1 as 0.1."""
     short = exact = array.astype(np.float64)
     with np.errstate(all="ignore"):  # zero, infinities and NaN stay what they are
         decade = np.floor(np.log10(np.abs(exact)))

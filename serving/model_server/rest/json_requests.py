@@ -1,4 +1,4 @@
-"""Requests from JSON: tensors for Predict, examples for Classify and Regress."""
+"""Parses JSON requests: tensors for Predict, examples for Classify and Regress."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ JSON_DTYPES = {
     tf.float32, tf.float64, tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint32, tf.uint64,
     tf.bool, tf.string,
 }  # fmt: skip
-"""The types of tensors that TensorFlow Serving's REST API takes and answers."""
+"""Tensor types that TensorFlow Serving's REST API supports."""
 
 _MAX_SHOWN_BYTES = 256
-_MAX_RANK = 32  # numpy's, before its version 2
+_MAX_RANK = 32  # numpy's before version 2
 
 
 class _Infinity(float):
-    """An infinity that a request spells out, unlike a number that is too large for a double."""
+    """Infinity spelt out in a request, unlike a number too large for a double."""
 
 
 _CONSTANTS = {"NaN": math.nan, "Infinity": _Infinity("inf"), "-Infinity": _Infinity("-inf")}
@@ -42,13 +42,10 @@ _CONSTANTS = {"NaN": math.nan, "Infinity": _Infinity("inf"), "-Infinity": _Infin
 def fill_tensors(
     request: PredictRequest, body: bytearray, signature_of: Callable[[ModelSpec], SignatureDef]
 ) -> bool:
-    """Reads `instances`, a row for each example, or `inputs`, whole tensors, into a request.
-
-    Returns:
-        Whether the values came, and so are to be answered, by rows.
+    """Fills a request from `instances` (rows) or `inputs` (whole tensors); returns whether by rows.
 
     Raises:
-        ServingError: INVALID_ARGUMENT where the JSON is none of a request for the signature that
+        ServingError: INVALID_ARGUMENT if the JSON is no request for the signature that
             `signature_of` finds; whatever that raises.
     """
     document = _parse(body, request.model_spec)
@@ -78,11 +75,7 @@ def fill_tensors(
 
 
 def fill_examples(request: ClassificationRequest | RegressionRequest, body: bytearray) -> None:
-    """Reads `examples`, and the `context` that they share, if any, into a request.
-
-    Raises:
-        ServingError: INVALID_ARGUMENT where the JSON is none of a request.
-    """
+    """Fills a request from `examples` and `context`; raises `ServingError` (INVALID_ARGUMENT)."""
     document = _parse(body, request.model_spec)
     examples = request.input.example_list.examples
     if "context" in document:
@@ -94,7 +87,7 @@ def fill_examples(request: ClassificationRequest | RegressionRequest, body: byte
 
 
 def shown(value: Any) -> str:
-    """Writes a value of a request for an error's message, or no more than its first 256 bytes."""
+    """Formats a value of a request for an error message, cut to 256 bytes."""
     pieces = json.JSONEncoder(ensure_ascii=False).iterencode(value)
     text = "".join(islice(pieces, _MAX_SHOWN_BYTES + 1)).encode()
     if len(text) <= _MAX_SHOWN_BYTES:
@@ -103,14 +96,14 @@ def shown(value: Any) -> str:
 
 
 def _parse(body: bytearray, model_spec: ModelSpec) -> dict[str, Any]:
-    """Reads an object, and puts the name of its signature, if any, into the model spec."""
-    # Millions of small lists would set off the collector again and again, for half of the time.
+    """Parses an object, and copies its signature name, if any, into the model spec."""
+    # With millions of small lists, garbage collection would take half of the time.
     gc.disable()
     try:
         text = body.decode("utf-8-sig")
         document: Any = json.loads(text, parse_constant=_CONSTANTS.__getitem__)
         if "\\ud" in text or "\\uD" in text:
-            # Half of a surrogate pair is no character: it cannot be encoded.
+            # Lone surrogates cannot be encoded.
             json.dumps(document, ensure_ascii=False).encode()
     except RecursionError as error:
         raise invalid_argument("JSON Parse error: lists or objects are nested too deep") from error
@@ -180,12 +173,12 @@ def _position(place: int, shape: list[int]) -> str:
 
 
 def _misfit(values: list[Any], dtype: tf.DType) -> int | None:
-    """Finds the first value that a type of numbers or booleans cannot hold."""
+    """Finds the first value that a number or boolean type cannot hold."""
     types: set[type] = {bool} if dtype == tf.bool else {int}
     lowest, highest = (False, True) if dtype == tf.bool else (dtype.min, dtype.max)
     if dtype.is_floating:
         types, lowest, highest = {int, float, _Infinity}, float(lowest), float(highest)
-    # Looking at the extremes takes a fraction of the time of looking at every value.
+    # Checking the extremes is much faster than checking every value.
     known = set(map(type, values)) <= types
     if known and lowest <= min(values, default=0) and max(values, default=0) <= highest:
         return None
@@ -200,7 +193,7 @@ def _read_bytes(value: Any) -> bytes:
     if type(value) is str:
         return value.encode()
     try:
-        # Tools break Base64 into lines, and leave out its padding.
+        # Tools break Base64 into lines and omit its padding.
         text = "".join(value["b64"].split()) if _is_base64(value) else "?"
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except ValueError as error:
