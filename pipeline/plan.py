@@ -24,7 +24,7 @@ from pipeline.config.config import Config
 from pipeline.config.nodes import CANARY, NODES, TRAINER, TRANSFORM, TUNER
 from pipeline.config.serialise import reported_settings, settings_of
 from trainer.networks.base import NetworkSettings
-from trainer.networks.transfer import TransferConfig
+from trainer.networks.transfer.network import TransferConfig
 from trainer.tuning.values import searched_configs
 
 _EXPORT_CODE = ("trainer.export.export",)

@@ -22,7 +22,7 @@ from trainer.networks.published.vgg16 import Vgg16Config
 from trainer.networks.registry import NETWORKS, AnyNetworkConfig, build_network
 from trainer.networks.residual import ResidualConfig
 from trainer.networks.statistics import PictureStatistics, picture_statistics
-from trainer.networks.transfer import TransferConfig
+from trainer.networks.transfer.network import TransferConfig
 from trainer.preprocessing.image import ImageSpec
 
 pytestmark = pytest.mark.slow

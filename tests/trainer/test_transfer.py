@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from trainer.networks.registry import build_network, needs_statistics, outline_network
-from trainer.networks.transfer import (
+from trainer.networks.transfer.network import (
     BACKBONES,
     BackboneFamily,
     TransferConfig,

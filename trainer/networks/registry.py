@@ -25,7 +25,7 @@ from trainer.networks.published.pet_cnn import PetCnnConfig
 from trainer.networks.published.softmax import SoftmaxConfig
 from trainer.networks.published.vgg16 import Vgg16Config
 from trainer.networks.residual import ResidualConfig
-from trainer.networks.transfer import TransferConfig
+from trainer.networks.transfer.network import TransferConfig
 
 if TYPE_CHECKING:
     import keras

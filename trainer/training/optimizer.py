@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import keras
 
-from trainer.networks.transfer import TransferConfig, set_backbone_trainable
+from trainer.networks.transfer.network import TransferConfig, set_backbone_trainable
 from trainer.training.config import OptimizerConfig, TrainerConfig
 
 

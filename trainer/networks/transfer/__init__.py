@@ -1,0 +1,1 @@
+"""A pretrained backbone with a new last layer."""
