@@ -172,13 +172,13 @@ def _schema_file(config: Config, data_path: Path, *, on_cluster: bool) -> Path |
 
 def _hash_pretrained(network: NetworkSettings) -> str:
     """Hashes the file that a backbone starts from, so that other weights are another recipe."""
-    if not isinstance(network, TransferConfig) or network.weights in ("imagenet", "none"):
+    if not isinstance(network, TransferConfig) or network.weights_file is None:
         return ""
     try:
-        return digest(Path(network.weights).read_bytes())
+        return digest(network.weights_file.read_bytes())
     except OSError as error:
         raise UserError(
-            f"trainer.network.weights: {network.weights} cannot be read: {error.strerror}."
+            f"trainer.network.weights: {network.weights_file} cannot be read: {error.strerror}."
         ) from None
 
 

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from trainer.networks.registry import build_network, needs_statistics, outline_network
-from trainer.networks.transfer.network import (
+from trainer.networks.transfer.backbones import (
     BACKBONES,
     BackboneFamily,
-    TransferConfig,
     normalise_for_backbone,
+)
+from trainer.networks.transfer.network import (
+    TransferConfig,
     set_backbone_trainable,
 )
 

@@ -165,6 +165,11 @@ class DrawEvolution(keras.callbacks.Callback):
             self._events = None
 
     def _draw(self) -> None:
+        # A frozen backbone looks the same after every epoch.
+        if self._frames.steps() and not any(
+            layer.trainable_variables for layer in self._network.layers[:-1]
+        ):
+            return
         filters = filter_section(self._network)
         sections = [*([filters] if filters else []), *self._feature_maps.sections()]
         drawn = {section.name: draw_section(section) for section in sections}

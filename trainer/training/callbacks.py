@@ -52,16 +52,23 @@ class WriteHistograms(keras.callbacks.Callback):
 class WriteHistory(keras.callbacks.Callback):
     """Appends a row to `history.csv` after each epoch.
 
-    `first_epoch` is the number of epochs done before. Later rows in the file were written after the
-    checkpoint of an interrupted training, and are dropped.
+    Args:
+        directory: folder of the file.
+        steps_per_epoch: steps of one epoch.
+        first_epoch: epochs done before; later rows in the file are of a training that was
+            interrupted before its checkpoint, and are dropped.
+        prepared_s: seconds that it took before the first of these epochs, in addition.
     """
 
-    def __init__(self, directory: Path, steps_per_epoch: int, first_epoch: int) -> None:
+    def __init__(
+        self, directory: Path, steps_per_epoch: int, first_epoch: int, prepared_s: float = 0.0
+    ) -> None:
         super().__init__()
         self._path = directory / HISTORY_FILE
         self._steps_per_epoch = steps_per_epoch
         self._first_epoch = first_epoch
         self._steps_in_epoch = 0
+        self._prepared_s = prepared_s
         self._elapsed_before_s = 0.0
         self._started_at = 0.0
 
@@ -78,7 +85,8 @@ class WriteHistory(keras.callbacks.Callback):
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(rows)
-        self._elapsed_before_s = float(rows[-1]["elapsed_s"]) if rows else 0.0
+        before_s = float(rows[-1]["elapsed_s"]) if rows else 0.0
+        self._elapsed_before_s = before_s + self._prepared_s
         self._started_at = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:

@@ -115,6 +115,18 @@ def eval_batches(
     )
 
 
+def pictures_in_order(
+    split: Split, image: ImageSpec, batch_size: int, *, skip: int = 0
+) -> tf.data.Dataset:
+    """Each example once, in the order of the files, after the first `skip` ones.
+
+    Returns:
+        Pairs of `(batch, height, width, channels)` uint8 and labels `(batch,)` int64. The last
+        batch may be smaller; nothing is kept in memory.
+    """
+    return _decoded(_records(split).skip(skip), image).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
 def _labels(files: Sequence[str]) -> tf.data.Dataset:
     spec = {transformed_name(LABEL_KEY): tf.io.FixedLenFeature((), tf.int64)}
     return tf.data.TFRecordDataset(list(files), compression_type="GZIP").map(

@@ -23,6 +23,9 @@ class Phase:
 
     freezes_backbone: bool | None = None
     """Whether a backbone keeps its weights; None where there is no backbone."""
+    feature_copies: int = 0
+    """Copies of each picture whose features are computed once for all epochs of this phase; 0 means
+    that the whole network computes in every step."""
 
     def apply(self, network: keras.Model, config: TrainerConfig) -> None:
         """Freezes or thaws what this phase trains. Must come before the network is compiled."""
@@ -36,7 +39,7 @@ def phases(config: TrainerConfig) -> tuple[Phase, ...]:
     if not isinstance(network, TransferConfig):
         return (Phase(0, epochs),)
     num_frozen = network.num_frozen_epochs(epochs)
-    frozen = Phase(0, num_frozen, freezes_backbone=True)
+    frozen = Phase(0, num_frozen, freezes_backbone=True, feature_copies=network.feature_copies)
     tuned = Phase(
         num_frozen,
         epochs,

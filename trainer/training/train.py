@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from trainer.training.callbacks import (
 from trainer.training.checkpoint import SaveCheckpoint, TrainingCheckpoint
 from trainer.training.config import TrainerConfig
 from trainer.training.devices import build_strategy, precision
+from trainer.training.features import batches_of_features
 from trainer.training.input import Split, eval_batches, training_batches
 from trainer.training.optimizer import Phase, build_optimizer, phases
 
@@ -85,7 +87,6 @@ def train(
         steps_per_epoch,
         num_steps,
     )
-    evaluation = eval_batches(eval_split, image, config, num_classes=num_classes)
     statistics = None
     if needs_statistics(config.network):
         statistics = picture_statistics(
@@ -100,27 +101,46 @@ def train(
         phase_steps = steps_per_epoch * (phase.end_epoch - phase.first_epoch)
         with strategy.scope():
             phase.apply(network, config)
-            _compile(network, config, min(phase_steps, num_steps), phase)
-            checkpoint = TrainingCheckpoint(network, work_dir / "checkpoints" / f"phase-{number}")
+            fitted = _head_of(network) if phase.feature_copies else network
+            _compile(fitted, config, min(phase_steps, num_steps), phase)
+            checkpoint = TrainingCheckpoint(fitted, work_dir / "checkpoints" / f"phase-{number}")
             first_epoch = checkpoint.restore(default=phase.first_epoch)
         first_step = first_epoch * steps_per_epoch
         if first_epoch > phase.first_epoch:
             logging.info("Going on after epoch %d, step %d", first_epoch, first_step)
         if first_epoch >= phase.end_epoch or first_step >= num_steps:
             continue
-        augmentation = Augmentation(config.augment, image, num_steps=num_steps, seed=config.seed)
-        if config.augment.on_device:
-            network.augmentation = augmentation
-            network.first_step = phase.first_epoch * steps_per_epoch
-        network.fit(
-            training_batches(
+        started_at = time.monotonic()
+        if phase.feature_copies:
+            batches, evaluation = batches_of_features(
+                network,
+                train_split,
+                eval_split,
+                config,
+                work_dir / "checkpoints" / "features",
+                num_copies=phase.feature_copies,
+                num_classes=num_classes,
+                first_step=first_step,
+            )
+        else:
+            augmentation = Augmentation(
+                config.augment, image, num_steps=num_steps, seed=config.seed
+            )
+            if config.augment.on_device:
+                network.augmentation = augmentation
+                network.first_step = phase.first_epoch * steps_per_epoch
+            batches = training_batches(
                 train_split,
                 image,
                 config,
                 num_classes=num_classes,
                 first_step=first_step,
                 augmentation=None if config.augment.on_device else augmentation,
-            ),
+            )
+            evaluation = eval_batches(eval_split, image, config, num_classes=num_classes)
+        prepared_s = time.monotonic() - started_at
+        fitted.fit(
+            batches,
             validation_data=evaluation,
             validation_freq=[
                 epoch
@@ -135,7 +155,7 @@ def train(
                 StopOnNonFiniteLoss(first_step),
                 StopAfterSteps(num_steps, first_step),
                 *_early_stop(config),
-                WriteHistory(work_dir / "logs", steps_per_epoch, first_epoch),
+                WriteHistory(work_dir / "logs", steps_per_epoch, first_epoch, prepared_s),
                 keras.callbacks.TensorBoard(str(work_dir / "logs")),
                 *([WriteHistograms(work_dir / "logs")] if config.pictures.histograms else []),
                 *callbacks_for(network, first_step),
@@ -146,6 +166,14 @@ def train(
             verbose=0,
         )
     return network
+
+
+def _head_of(network: TrainingModel) -> TrainingModel:
+    """Makes a model of what stands behind a network's features: the very same layers."""
+    features = network.get_layer("features").output
+    inputs = keras.Input(features.shape[1:], dtype="float32", name="features")
+    outputs = network.get_layer("logits")(network.get_layer("dropout")(inputs))
+    return TrainingModel(inputs, outputs, name=network.name)
 
 
 def _build(

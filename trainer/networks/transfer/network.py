@@ -1,4 +1,4 @@
-"""A backbone of keras.applications with a new last layer.
+"""A backbone with a new last layer: of keras.applications, or of a `.keras` file of anybody's.
 
 The backbone's layers are layers of the model itself, not of a model inside it, so that the layer
 table, pictures of feature maps and `fine_tune_from_layer` reach them by name.
@@ -7,15 +7,22 @@ table, pictures of feature maps and `fine_tune_from_layer` reach them by name.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from zipfile import BadZipFile
 
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
 from trainer.networks.base import NetworkSettings
+from trainer.networks.transfer.backbones import (
+    BACKBONES,
+    TORCH_SD,
+    Preprocessing,
+    normalise_for_backbone,
+)
+from trainer.networks.transfer.keras_file import load_backbone, put_behind, read_keras_file
 from trainer.preprocessing.image import ImageSpec
 
 if TYPE_CHECKING:
@@ -23,69 +30,12 @@ if TYPE_CHECKING:
 
     from trainer.networks.statistics import PictureStatistics
 
-Preprocessing = Literal["tf", "caffe", "torch", "inside"]
-"""How a backbone wants its pixels. `tf`: scaled to [-1, 1]. `caffe`: blue first, less the mean of
-each colour. `torch`: scaled to [0, 1], less the mean and divided by the spread of each colour.
-`inside`: as they are; the backbone has layers of its own for it."""
-
-
-@dataclass(frozen=True)
-class BackboneFamily:
-    """One family of keras.applications."""
-
-    module: str
-    """Its module within keras.applications."""
-    names: tuple[str, ...]
-    """Its members."""
-    preprocessing: Preprocessing
-    """How its members want their pixels."""
-    min_px: int = 32
-    """Least height and width of a picture."""
-
-
-_FAMILIES = (
-    BackboneFamily(
-        "convnext",
-        ("ConvNeXtTiny", "ConvNeXtSmall", "ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtXLarge"),
-        "inside",
-    ),
-    BackboneFamily("densenet", ("DenseNet121", "DenseNet169", "DenseNet201"), "torch"),
-    BackboneFamily("efficientnet", tuple(f"EfficientNetB{size}" for size in range(8)), "inside"),
-    BackboneFamily(
-        "efficientnet_v2",
-        tuple(f"EfficientNetV2{size}" for size in ("B0", "B1", "B2", "B3", "S", "M", "L")),
-        "inside",
-    ),
-    BackboneFamily("inception_resnet_v2", ("InceptionResNetV2",), "tf", min_px=75),
-    BackboneFamily("inception_v3", ("InceptionV3",), "tf", min_px=75),
-    BackboneFamily("mobilenet", ("MobileNet",), "tf"),
-    BackboneFamily("mobilenet_v2", ("MobileNetV2",), "tf"),
-    BackboneFamily("mobilenet_v3", ("MobileNetV3Small", "MobileNetV3Large"), "inside"),
-    BackboneFamily("nasnet", ("NASNetMobile", "NASNetLarge"), "tf"),
-    BackboneFamily("resnet", ("ResNet50", "ResNet101", "ResNet152"), "caffe"),
-    BackboneFamily("resnet_v2", ("ResNet50V2", "ResNet101V2", "ResNet152V2"), "tf"),
-    BackboneFamily("vgg16", ("VGG16",), "caffe"),
-    BackboneFamily("vgg19", ("VGG19",), "caffe"),
-    BackboneFamily("xception", ("Xception",), "tf", min_px=71),
-)
-
-BACKBONES: dict[str, BackboneFamily] = {
-    name: family for family in _FAMILIES for name in family.names
-}
-"""Every backbone's family by the backbone's name. A table, so that a misspelled name is found
-before Keras is imported, which takes seconds. A test compares it with keras.applications."""
-
-# keras.applications.imagenet_utils.preprocess_input
-_CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
-_TORCH_MEAN = (0.485, 0.456, 0.406)
-_TORCH_SD = (0.229, 0.224, 0.225)
-
 _OURS = ("pictures", "normalise", "features", "dropout", "logits")
 """Layers that are no part of the backbone."""
 
 
 class TransferConfig(NetworkSettings):
-    """A backbone of keras.applications with a new last layer: first frozen, then fine-tuned."""
+    """A pretrained backbone with a new last layer: first frozen, then fine-tuned."""
 
     source: ClassVar[str] = "keras.io/api/applications"
 
@@ -94,13 +44,25 @@ class TransferConfig(NetworkSettings):
     normalise: Literal["backbone"] = "backbone"  # type: ignore[assignment]
     """The backbone's own preprocessing."""
     backbone: str = "EfficientNetV2B0"
-    """A model of keras.applications by its name there."""
-    weights: str = Field(default="imagenet", min_length=1)
+    """A model of keras.applications by its name there, or a `.keras` file, of which everything
+    before its last global pool is taken."""
+    weights: str | None = Field(default=None, min_length=1)
     """Where the backbone's weights come from: `imagenet`, which Keras downloads, `none` for random
     ones, or a file for machines with no internet: `.weights.h5`, `.h5` or `.keras` of the backbone
-    without its top, such as the `..._notop.h5` that Keras publishes."""
+    without its top, such as the `..._notop.h5` that Keras publishes. Nothing means those in the
+    backbone's own `.keras` file, or `imagenet`. `dogbreed weights` checks and fetches them."""
+    scaling: Preprocessing | None = None
+    """How the backbone wants its pixels: `tf` in [-1, 1], `zero_to_one` in [0, 1], `torch` and
+    `caffe` as keras.applications has them, `inside` in [0, 255] because it scales them itself.
+    Nothing means what keras.applications does for it; for a `.keras` file, `inside` where its first
+    layers do."""
     input_px: int = Field(default=224, ge=32, le=1024)
-    """Height and width of the picture in pixels."""
+    """Height and width of the picture in pixels; for a `.keras` file that is there, those of its
+    input unless said."""
+    feature_copies: int = Field(default=2, ge=0, le=64)
+    """While the backbone is frozen, it computes the features of this many copies of each picture
+    once, and each epoch draws one of them: the picture, its mirror image if `augment.flip` is set,
+    and from there on random augmentations; nothing is mixed. 0 computes them anew in every step."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
     """Share of the pooled features dropped while training."""
     frozen_fraction: float | None = Field(default=None, ge=0, le=1)
@@ -112,20 +74,35 @@ class TransferConfig(NetworkSettings):
     """First layer of the backbone that fine-tuning changes, by its name in Keras; those before it
     stay frozen. Nothing means all of them."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _sized_as_the_file(cls, settings: Any) -> Any:
+        backbone = settings.get("backbone") if isinstance(settings, Mapping) else None
+        if isinstance(backbone, str) and _is_file(backbone) and "input_px" not in settings:
+            # A file that is not here, or is none, is another check's affair: it may be a cluster's.
+            try:
+                input_px = read_keras_file(Path(backbone)).input_px
+            except (OSError, ValueError):
+                return settings
+            return settings if input_px is None else {**settings, "input_px": input_px}
+        return settings
+
     @field_validator("backbone")
     @classmethod
     def _known(cls, backbone: str) -> str:
-        if backbone not in BACKBONES:
+        if backbone not in BACKBONES and not _is_file(backbone):
             lower = {name.lower(): name for name in BACKBONES}
             close = difflib.get_close_matches(backbone.lower(), lower, n=3)
             hint = " or ".join(lower[name] for name in close) or ", ".join(BACKBONES)
-            raise ValueError(f"keras.applications has no such backbone. Did you mean {hint}?")
+            raise ValueError(
+                f"keras.applications has no such backbone. Did you mean {hint}? A path that ends "
+                "in .keras is a file of your own"
+            )
         return backbone
 
     @model_validator(mode="after")
     def _large_enough(self) -> Self:
-        min_px = BACKBONES[self.backbone].min_px
-        if self.input_px < min_px:
+        if not self.is_file and self.input_px < (min_px := BACKBONES[self.backbone].min_px):
             raise ValueError(f"{self.backbone} needs input_px of at least {min_px}")
         return self
 
@@ -137,6 +114,31 @@ class TransferConfig(NetworkSettings):
                 "random"
             )
         return self
+
+    @model_validator(mode="after")
+    def _weights_in_one_file(self) -> Self:
+        if self.is_file and self.weights not in (None, "none"):
+            raise ValueError(
+                "weights and a backbone in a .keras file exclude each other: its weights are in it"
+            )
+        return self
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the backbone is a `.keras` file."""
+        return _is_file(self.backbone)
+
+    @property
+    def from_imagenet(self) -> bool:
+        """Whether the weights are those that Keras downloads."""
+        return not self.is_file and self.weights in (None, "imagenet")
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The file that the weights are read from; None where Keras has them, or there are none."""
+        if self.weights == "none" or self.from_imagenet:
+            return None
+        return Path(self.weights or self.backbone)
 
     @property
     def image(self) -> ImageSpec:
@@ -153,54 +155,49 @@ class TransferConfig(NetworkSettings):
     def normalised(
         self, pictures: keras.KerasTensor, statistics: PictureStatistics | None
     ) -> keras.KerasTensor:
-        """Does the backbone's own preprocessing; statistics are not looked at."""
-        return normalise_for_backbone(pictures, BACKBONES[self.backbone].preprocessing)
+        """Does the backbone's own preprocessing; statistics are not looked at.
+
+        Raises:
+            ValueError: neither the settings nor a `.keras` file say which that is.
+        """
+        return normalise_for_backbone(pictures, self._preprocessing())
+
+    def _preprocessing(self) -> Preprocessing:
+        if self.scaling is not None:
+            return self.scaling
+        if not self.is_file:
+            return BACKBONES[self.backbone].preprocessing
+        if read_keras_file(Path(self.backbone)).scales_pixels:
+            return "inside"
+        raise ValueError(
+            f"{self.backbone} does not scale its pixels, so they must come scaled: set "
+            "trainer.network.scaling to tf for [-1, 1], zero_to_one, torch or caffe, or to inside "
+            "if it learned from [0, 255]"
+        )
 
     def build_logits(self, pixels: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
         """See `NetworkSettings.build_logits`. The backbone is frozen unless its weights are random.
 
         Raises:
-            FileNotFoundError: there is no file `weights`.
             ConnectionError: the ImageNet weights cannot be downloaded.
+            OSError: a file cannot be read.
             ValueError: this Keras lacks the backbone, the backbone has no layer
-                `fine_tune_from_layer`, or the file holds other weights.
+                `fine_tune_from_layer`, or a file holds something else.
         """
         from keras import layers
 
-        backbone = _backbone(self, pixels)
-        set_backbone_trainable(backbone, self, trainable=self.weights == "none")
-        x = layers.GlobalAveragePooling2D(name="features")(backbone.output)
+        features, backbone = _backbone(self, pixels)
+        _set_trainable(backbone, self, trainable=self.weights == "none")
+        if len(features.shape) == 4:
+            x = layers.GlobalAveragePooling2D(name="features")(features)
+        else:  # pooled inside
+            x = layers.Flatten(name="features")(features)
         x = layers.Dropout(self.dropout, name="dropout")(x)
         return layers.Dense(num_classes, dtype="float32", name="logits")(x)
 
 
-def normalise_for_backbone(
-    pictures: keras.KerasTensor, preprocessing: Preprocessing
-) -> keras.KerasTensor:
-    """Does inside the model what the backbone's `preprocess_input` of keras.applications does.
-
-    In float32 under every precision policy.
-
-    Args:
-        pictures: `(batch, height, width, 3)` uint8 in [0, 255].
-        preprocessing: which of its kinds.
-
-    Returns:
-        The output of a layer `normalise`, of the same shape.
-    """
-    from keras import layers, ops
-
-    scale: float | list[float] = 1.0
-    offset: float | list[float] = 0.0
-    if preprocessing == "caffe":
-        pictures = ops.flip(pictures, axis=-1)  # blue first
-        offset = [-mean for mean in _CAFFE_MEAN_BGR]
-    elif preprocessing == "torch":
-        scale = [1 / (255 * sd) for sd in _TORCH_SD]
-        offset = [-mean / sd for mean, sd in zip(_TORCH_MEAN, _TORCH_SD, strict=True)]
-    elif preprocessing == "tf":
-        scale, offset = 1 / 127.5, -1.0
-    return layers.Rescaling(scale, offset=offset, dtype="float32", name="normalise")(pictures)
+def _is_file(backbone: str) -> bool:
+    return backbone.endswith(".keras")
 
 
 def set_backbone_trainable(model: keras.Model, config: TransferConfig, trainable: bool) -> None:
@@ -212,16 +209,22 @@ def set_backbone_trainable(model: keras.Model, config: TransferConfig, trainable
     again afterwards, with a new optimizer, as the old one knows other variables.
 
     Args:
-        model: the network, or its backbone alone.
+        model: the network.
         config: what it was built from.
         trainable: whether the backbone learns, from `config.fine_tune_from_layer` on.
 
     Raises:
         ValueError: the backbone has no such layer.
     """
+    backbone = [layer for layer in model.layers if layer.name not in _OURS]
+    _set_trainable(backbone, config, trainable)
+
+
+def _set_trainable(
+    backbone: Sequence[keras.layers.Layer], config: TransferConfig, trainable: bool
+) -> None:
     from keras import layers
 
-    backbone = [layer for layer in model.layers if layer.name not in _OURS]
     names = [layer.name for layer in backbone]
     first = config.fine_tune_from_layer
     if first is not None and first not in names:
@@ -245,23 +248,34 @@ def _with_inner_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     return [layer, *(each for child in inner for each in _with_inner_layers(child))]
 
 
-def _backbone(config: TransferConfig, x: keras.KerasTensor) -> keras.Model:
-    """Makes the backbone behind `x`, with its weights."""
+def _backbone(
+    config: TransferConfig, x: keras.KerasTensor
+) -> tuple[keras.KerasTensor, list[keras.layers.Layer]]:
+    """Puts the backbone with its weights behind `x`.
+
+    Returns:
+        Its last feature map, or its features where it pools them itself, and its layers.
+    """
     import keras
 
+    if config.is_file:
+        with_weights = config.weights is None
+        model = load_backbone(Path(config.backbone), with_weights=with_weights)
+        try:
+            return put_behind(model, x, _OURS, with_weights=with_weights)
+        except (ValueError, TypeError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise ValueError(
+                f"trainer.network.backbone: {config.backbone} does not take pictures of "
+                f"{config.image.shape}: {reason}"
+            ) from error
     build = getattr(keras.applications, config.backbone, None)
     if build is None:
         raise ValueError(f"Keras {keras.__version__} has no keras.applications.{config.backbone}.")
-    from_file = config.weights not in ("imagenet", "none")
-    if from_file and not Path(config.weights).is_file():
-        raise FileNotFoundError(
-            f"There is no file {config.weights}, which trainer.network.weights names; 'imagenet' "
-            "and 'none' are the alternatives."
-        )
     try:
         backbone = build(
             include_top=False,
-            weights="imagenet" if config.weights == "imagenet" else None,
+            weights="imagenet" if config.from_imagenet else None,
             input_tensor=x,
             input_shape=config.image.shape,
         )
@@ -272,19 +286,25 @@ def _backbone(config: TransferConfig, x: keras.KerasTensor) -> keras.Model:
             f"The ImageNet weights of {config.backbone} cannot be downloaded here: set "
             "trainer.network.weights to a local file of them, or to none."
         ) from error
-    if from_file:
+    if config.weights_file is not None:
         _load(backbone, config)
-    return backbone
+    return backbone.output, [layer for layer in backbone.layers if layer.name not in _OURS]
 
 
 def _load(backbone: keras.Model, config: TransferConfig) -> None:
-    """Fills a backbone from a file.
+    """Fills a backbone of keras.applications from a file.
 
     Raises:
+        FileNotFoundError: there is none.
         ValueError: the file holds other weights, or none at all.
     """
     from keras import layers
 
+    if not Path(str(config.weights)).is_file():
+        raise FileNotFoundError(
+            f"There is no file {config.weights}, which trainer.network.weights names; 'imagenet' "
+            "and 'none' are the alternatives."
+        )
     try:
         backbone.load_weights(config.weights)
     except (ValueError, KeyError, OSError, TypeError, BadZipFile) as error:
@@ -308,7 +328,7 @@ def _divide_once_more(layer: keras.layers.Normalization) -> None:
     """
     import numpy as np
 
-    variance, sd = np.asarray(layer.adapt_variance), np.array(_TORCH_SD)
+    variance, sd = np.asarray(layer.adapt_variance), np.array(TORCH_SD)
     if np.allclose(variance, sd**2, rtol=1e-3):
         layer.adapt_variance.assign(variance * sd)
         layer.finalize_state()
