@@ -83,6 +83,8 @@ class Training:
     num_parameters: int | None
     epochs: tuple[Epoch, ...]
     pictures: tuple[ModelPicture, ...]
+    pretrained: bool = False
+    """Whether it began with a backbone that had been trained on other pictures."""
 
     @property
     def epoch_seconds(self) -> tuple[float, ...]:

@@ -37,12 +37,13 @@ def read_training(model_run: Path, about: Mapping[str, Any]) -> Training:
 
     Missing files are logged and left out: a network without convolutions, for one, has no filters.
     """
-    trainer = about.get("trainer") or {}
+    network = (about.get("trainer") or {}).get("network", {})
     return Training(
-        network=str(trainer.get("network", {}).get("name", "unknown")),
+        network=str(network.get("name", "unknown")),
         num_parameters=about.get("parameters"),
         epochs=_epochs(model_run),
         pictures=tuple(_pictures(model_run / "pictures")),
+        pretrained=network.get("name") == "transfer" and network.get("weights") != "none",
     )
 
 

@@ -21,6 +21,7 @@ import pipeline.cli.data.convert
 import pipeline.cli.data.sample
 import pipeline.cli.train.models
 import pipeline.cli.train.settings
+import pipeline.cli.train.weights
 import pipeline.cli.train.tensorboard
 import pipeline.cli.kubeflow.image  # noqa: F401
 

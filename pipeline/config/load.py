@@ -16,6 +16,8 @@ from pipeline.config.config import Config
 _BUILT_IN_DIR = Path(__file__).parents[2] / "configs"
 SAMPLE_CONFIG = _BUILT_IN_DIR / "sample.yaml"
 """The configuration of a run that names none."""
+TRANSFER_CONFIG = _BUILT_IN_DIR / "transfer.yaml"
+"""The configuration that is best for photographs of one's own."""
 
 
 def load_config(

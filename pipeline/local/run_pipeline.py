@@ -28,7 +28,10 @@ from pipeline.local.log import output_to_log
 from pipeline.local.observer import NodeFailedError
 from pipeline.plan import Plan, make_plan
 from trainer.networks.custom import CustomConfig
+from trainer.networks.transfer.network import TransferConfig
+from trainer.networks.transfer.weights import check_weights
 from trainer.training.config import TrainerConfig
+from trainer.tuning.values import searched_configs
 
 if TYPE_CHECKING:  # these import TensorFlow, which must wait until its output goes to the log
     from pipeline.history.outcome import Outcome, Outputs
@@ -60,6 +63,7 @@ def run(config: Config, console: Console | None = None) -> FinishedRun:
         DatasetError: the pictures cannot be used.
     """
     console = console or Console()
+    _check_weights(config)
     with only_run_below(config.root_path):
         started_at = datetime.datetime.now(datetime.timezone.utc)
         dataset = find_records(config, console)
@@ -95,7 +99,7 @@ def _run_logged(
 
     logging.info("Configuration: %s", config.model_dump_json())
     split_processor(config.trainer.logical_devices)  # before any node puts TensorFlow to work
-    _try_user_functions(config.trainer, num_classes=len(dataset.labels))
+    _try_network(config.trainer, num_classes=len(dataset.labels))
     dag = create_pipeline(config, plan)
     record = RunRecord(config, dataset, plan.commit, started_at)
     runner = ObservedDagRunner(display, Path(dag.pipeline_info.pipeline_root), record)
@@ -115,21 +119,36 @@ def _run_logged(
     return FinishedRun(outcome, display, log_path, _report_path(runner.outputs))
 
 
-def _try_user_functions(config: TrainerConfig, num_classes: int) -> None:
-    """Finds mistakes in functions of the user's own before nodes that may take long.
+def _check_weights(config: Config) -> None:
+    """Makes sure that weights can be had, of every backbone that a search tries too.
 
     Raises:
-        UserError: a function is not there, or makes no network for these pictures.
+        UserError: they cannot.
     """
-    from trainer.networks.registry import outline_network
+    networks = [each.network for each in searched_configs(config.tuner, config.trainer)]
+    for network in {each.model_dump_json(): each for each in networks}.values():
+        check_weights(network)
+
+
+def _try_network(config: TrainerConfig, num_classes: int) -> None:
+    """Finds mistakes in what the user brings, before nodes that may take long.
+
+    Raises:
+        UserError: a function is not there, what it makes or a file of weights holds is no network
+            for these pictures.
+    """
+    from trainer.networks.registry import build_network, outline_network
 
     for name in config.user_functions:
         load_function(name)
-    if isinstance(config.network, CustomConfig):
-        try:
-            outline_network(config.network, num_classes)
-        except ValueError as error:
-            raise UserError(f"trainer.network: {error}.") from error
+    network = config.network
+    try:
+        if isinstance(network, CustomConfig):
+            outline_network(network, num_classes)
+        elif isinstance(network, TransferConfig) and network.weights_file is not None:
+            build_network(network, num_classes)
+    except ValueError as error:
+        raise UserError(f"trainer.network: {error}.") from error
 
 
 def _report_path(outputs: Mapping[str, Outputs]) -> Path | None:

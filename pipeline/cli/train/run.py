@@ -172,6 +172,14 @@ def run(
         if folds is not None:
             overrides.append(f"data.convert.folds={folds}")
         loaded = load_config(config, overrides, source=data)
+        own_choice = any(each.startswith("trainer.network") for each in settings or [])
+        if data is not None and config is None and not own_choice:
+            Console().print(
+                "This trains from scratch. For photographs of your own, --config "
+                "configs/transfer.yaml is better: it begins with what ImageNet teaches.",
+                soft_wrap=True,
+                highlight=False,
+            )
         if folds is None:
             _run_once(loaded, Console())
         else:
