@@ -205,13 +205,17 @@ def test_progress_of_the_features_is_told(
     with caplog.at_level(logging.INFO, PROGRESS_LOGGER):
         _train(folder, tmp_path, _config(folder, epochs=1))
 
-    told = [record.getMessage() for record in caplog.records if record.name == PROGRESS_LOGGER]
-    assert told[:2] == [
-        "features of train pictures, 16/72",
+    told = [record for record in caplog.records if record.name == PROGRESS_LOGGER]
+    messages = [record.getMessage() for record in told]
+    lines = [each.getMessage() for each in told if getattr(each, "milestone", False)]
+    assert "features of train pictures, 16/72" in messages
+    assert lines[:4] == [
         "features of train pictures, 32/72",
+        "features of train pictures, 64/72",
+        "features of train pictures, 72/72",
+        "features of eval pictures, 20/20",
     ]
-    assert "features of eval pictures, 20/20" in told
-    assert told[-1].startswith("epoch 1/1, accuracy")
+    assert lines[4].startswith("epoch 1/1, accuracy")
 
 
 def test_time_for_the_features_counts_as_training(folder: Path, tmp_path: Path) -> None:

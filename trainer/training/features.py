@@ -127,7 +127,7 @@ def compute_features(
     numbered = tf.data.Dataset.counter(start=first // _BATCH_SIZE)
     pictures = pictures_in_order(split, config.network.image, _BATCH_SIZE, skip=first)
     batches = iter(tf.data.Dataset.zip((pictures, numbered))) if missing else iter(())
-    reported_at = -math.inf
+    told, reported_at = "features of %s pictures, %d/%d", -math.inf
     for folder in missing:
         features, labels = [], []
         for (picture, label), number in itertools.islice(batches, _PER_FILE // _BATCH_SIZE):
@@ -136,8 +136,9 @@ def compute_features(
             first += len(labels[-1])
             if time.monotonic() - reported_at >= _INTERVAL_S:
                 reported_at = time.monotonic()
-                _progress.info("features of %s pictures, %d/%d", name, first, split.num_examples)
+                _progress.info(told, name, first, split.num_examples)
         _write(folder, np.concatenate(features), np.concatenate(labels))
+        _progress.info(told, name, first, split.num_examples, extra={"milestone": True})
     return SplitFeatures(
         tuple(np.load(folder / _FEATURES, mmap_mode="r") for folder in folders),
         np.concatenate([np.load(folder / _LABELS) for folder in folders]),
