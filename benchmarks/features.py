@@ -1,10 +1,10 @@
 """Features computed once against a backbone in every epoch, side by side.
 
-Both sides train the same last layer behind the same frozen backbone, with untrained weights, in turns
-and in processes of their own, on toy dogs. One computes the whole network in every step, as training
-does with `feature_copies=0`; the other computes the features of each picture and of its mirror image
-once. The table has the processor's seconds, which another load on the machine disturbs less, and what
-an hour of epochs comes to.
+Both sides train the same last layer behind the same frozen backbone, whose weights are random, in
+processes of their own. One computes the whole network in every step, as training does with
+`feature_copies=0`; the other computes the features of each picture and its mirror image once. The
+table has seconds of the processor, which other work on the machine disturbs less, and what forty
+epochs come to.
 
 Usage: python benchmarks/features.py [--examples 600] [--epochs 3] [--input-px 224]
 """
@@ -12,7 +12,6 @@ Usage: python benchmarks/features.py [--examples 600] [--epochs 3] [--input-px 2
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import subprocess

@@ -189,6 +189,16 @@ def test_what_a_run_does_not_have_is_left_out() -> None:
     assert "The training left no history." in page.text
 
 
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_figures_of_a_pretrained_backbone_come_with_a_warning(pretrained: bool) -> None:
+    facts = make_facts()
+    training = dataclasses.replace(facts.training, pretrained=pretrained)
+
+    page = _Page(render(dataclasses.replace(facts, training=training)))
+
+    assert ("Stanford Dogs is drawn from ImageNet" in page.text) == pretrained
+
+
 def test_charts_are_what_plotly_draws_and_numbers_are_finite() -> None:
     charts = json.loads(_Page(render(make_facts(30))).charts, parse_constant=pytest.fail)
 

@@ -57,9 +57,7 @@ def test_pixels_are_scaled_as_the_settings_say_where_the_file_does_not(tmp_path:
     own = keras.Model(model.input, model.get_layer("features").output)
     expected = own(_PICTURES / np.float32(127.5) - 1)
     np.testing.assert_allclose(_features(network), expected, rtol=1e-5, atol=1e-5)
-    with pytest.raises(
-        ValueError, match=r"not scale its pixels.*set trainer\.network\.scaling"
-    ):
+    with pytest.raises(ValueError, match=r"not scale its pixels.*set trainer\.network\.scaling"):
         build_network(_config(tmp_path / "own.keras"), 7)
 
 
