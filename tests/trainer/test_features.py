@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -222,8 +223,6 @@ def test_time_for_the_features_counts_as_training(folder: Path, tmp_path: Path) 
     class Slow(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if "features of eval" in record.getMessage():
-                import time
-
                 time.sleep(1.5)
 
     handler, logger = Slow(), logging.getLogger(PROGRESS_LOGGER)
@@ -266,5 +265,6 @@ def test_exported_model_answers_without_the_backbones_file(folder: Path, tmp_pat
 
     network.export(tmp_path / "exported", verbose=False)
 
-    logits = tf.saved_model.load(tmp_path / "exported").serve(pictures)
+    reloaded = tf.saved_model.load(tmp_path / "exported")
+    logits = reloaded.serve(pictures)
     np.testing.assert_allclose(logits, network(pictures), rtol=1e-4, atol=1e-5)
