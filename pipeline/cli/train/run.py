@@ -175,8 +175,8 @@ def run(
         own_choice = any(each.startswith("trainer.network") for each in settings or [])
         if data is not None and config is None and not own_choice:
             Console().print(
-                "This trains from scratch. For photographs of your own, --config "
-                "configs/transfer.yaml is better: it begins with what ImageNet teaches.",
+                "This trains from scratch. For photographs of your own, --config transfer is "
+                "better: it begins with what ImageNet teaches.",
                 soft_wrap=True,
                 highlight=False,
             )

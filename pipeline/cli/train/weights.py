@@ -87,6 +87,6 @@ def _network(config: Path | None, settings: list[str] | None) -> TransferConfig:
     if not isinstance(network, TransferConfig):
         raise UserError(
             f"The network {network.name} starts from no weights; only transfer does, as in "
-            "configs/transfer.yaml."
+            "--config transfer."
         )
     return network
