@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import logging
 import shutil
 import time
@@ -17,12 +18,11 @@ from tests.trainer.examples import write_examples
 from tests.trainer.own_backbone import write_backbone
 from trainer.training import features
 from trainer.training.config import TrainerConfig
-from trainer.training.history import PROGRESS_LOGGER, history_rows
+from trainer.training.history import PROGRESS_LOGGER, Epoch, read_history
 from trainer.training.input import Split, eval_batches
 from trainer.training.train import train
 
 _NUM_CLASSES = 4
-_MEASURED = ("epoch", "step", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +74,9 @@ def _train(
     )
 
 
-def _measured(work_dir: Path) -> list[list[str]]:
-    return [[row[name] for name in _MEASURED] for row in history_rows(work_dir / "logs")]
+def _measured(work_dir: Path) -> list[Epoch]:
+    history = read_history(work_dir / "logs")
+    return [dataclasses.replace(epoch, elapsed_s=0) for epoch in history]
 
 
 def _part(work_dir: Path, split: str, number: int = 0) -> Path:
@@ -99,14 +100,14 @@ def test_last_layer_on_kept_features_is_that_of_the_whole_network(
     config = _config(folder, label_smoothing=0)
     network = _train(folder, tmp_path, config)
 
-    rows = history_rows(tmp_path / "logs")
-    assert [row["step"] for row in rows] == ["5", "10", "15", "20"]
-    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    rows = read_history(tmp_path / "logs")
+    assert [row.step for row in rows] == [5, 10, 15, 20]
+    assert rows[-1].loss < rows[0].loss
     split = Split.find([str(folder / "eval.gz")])
     evaluation = eval_batches(split, config.network.image, config, num_classes=_NUM_CLASSES)
     network.compile(loss=keras.losses.CategoricalCrossentropy(from_logits=True))
     loss = network.evaluate(evaluation, verbose=0)
-    assert float(rows[-1]["val_loss"]) == pytest.approx(loss, rel=1e-4)
+    assert rows[-1].val_loss == pytest.approx(loss, rel=1e-4)
 
 
 def test_training_on_kept_features_takes_the_steps_of_training_on_pictures(
@@ -232,7 +233,7 @@ def test_time_for_the_features_counts_as_training(folder: Path, tmp_path: Path) 
     finally:
         logger.removeHandler(handler)
 
-    assert float(history_rows(tmp_path / "logs")[0]["elapsed_s"]) > 1.5
+    assert read_history(tmp_path / "logs")[0].elapsed_s > 1.5
 
 
 @pytest.mark.parametrize(
@@ -251,8 +252,8 @@ def test_last_layer_learns_with_every_kind_of_setting(
 ) -> None:
     _train(folder, tmp_path, _config(folder, **settings))
 
-    rows = history_rows(tmp_path / "logs")
-    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    rows = read_history(tmp_path / "logs")
+    assert rows[-1].loss < rows[0].loss
 
 
 def test_exported_model_answers_without_the_backbones_file(folder: Path, tmp_path: Path) -> None:
