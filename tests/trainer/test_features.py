@@ -22,6 +22,8 @@ from trainer.training.history import PROGRESS_LOGGER, Epoch, read_history
 from trainer.training.input import Split, eval_batches
 from trainer.training.train import train
 
+pytestmark = pytest.mark.slow
+
 _NUM_CLASSES = 4
 
 

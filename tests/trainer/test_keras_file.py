@@ -12,6 +12,8 @@ from tests.trainer.own_backbone import write_backbone
 from trainer.networks.registry import build_network, outline_network
 from trainer.networks.transfer.network import TransferConfig
 
+pytestmark = pytest.mark.slow
+
 _PICTURES = np.random.default_rng(5).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
 
 
