@@ -1,1 +1,1 @@
-"""The same DAG on open-source Kubeflow Pipelines: compiled, run step by step, and rehearsed."""
+"""Compiles the DAG for open-source Kubeflow Pipelines, rehearses it, submits it, runs its steps."""

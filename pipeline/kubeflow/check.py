@@ -1,4 +1,4 @@
-"""What open-source Kubeflow Pipelines would refuse in a package, or quietly not do."""
+"""Checks a package for what open-source Kubeflow Pipelines would refuse or silently ignore."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LONGEST_REASON = 240  # characters
 
 
 def check_form(package: Package) -> None:
-    """Makes sure that everything in a package is of the kind that it should be.
+    """Checks that a package parses as kfp's protobuf messages, unknown fields aside.
 
     Raises:
-        UserError: something is not.
+        UserError: a value has the wrong type.
     """
     for document, message in _documents(package):
         try:
@@ -32,11 +32,7 @@ def check_form(package: Package) -> None:
 
 
 def unknown_fields(package: Package) -> Iterator[tuple[str, str]]:
-    """Yields what kfp's messages do not know, of a package that has the right form.
-
-    Yields:
-        A message's name, and what is unknown in it.
-    """
+    """Yields a message's name and its unknown field, for packages that pass `check_form`."""
     for document, message in _documents(package):
         try:
             json_format.ParseDict(document, message)
@@ -45,7 +41,7 @@ def unknown_fields(package: Package) -> Iterator[tuple[str, str]]:
 
 
 def _documents(package: Package) -> list[tuple[dict[str, Any], Message]]:
-    """Lists what there is in JSON form, each with an empty message of its kind."""
+    """Lists the package's JSON documents, each with an empty message of its type."""
     return [
         (package.pipeline, pipeline_spec_pb2.PipelineSpec()),
         (package.pipeline["deploymentSpec"], pipeline_spec_pb2.PipelineDeploymentConfig()),
@@ -54,7 +50,7 @@ def _documents(package: Package) -> list[tuple[dict[str, Any], Message]]:
 
 
 def _in_a_line(error: Exception) -> str:
-    """Shortens what protobuf says: it lists every field that there is, and values as they are."""
+    """Shortens protobuf's error, which lists all available fields and whole values."""
     line = " ".join(str(error).split()).partition(" Available Fields")[0].rstrip(".")
     return f"{line[:_LONGEST_REASON]}..." if len(line) > _LONGEST_REASON else line
 
@@ -62,10 +58,9 @@ def _in_a_line(error: Exception) -> str:
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _LONGEST_NAME = 128
 _LONGEST_ARGUMENT = 128 * 1024  # bytes: the kernel's limit of a single argument
-_ROOM_FOR_INPUT = 32 * 1024  # bytes: what {{$}} may come to beside the constants in it
+_ROOM_FOR_INPUT = 32 * 1024  # bytes: what {{$}} may expand to without its constants
 _PLACEHOLDER = "{{$}}"
-# Of kfp-kubernetes' message KubernetesExecutorConfig. The version that Python 3.10 can have knows
-# the first four alone.
+# Fields of kfp-kubernetes' KubernetesExecutorConfig; the Python 3.10 version has the first four.
 _KUBERNETES_FIELDS = frozenset(
     {
         "secretAsVolume", "secretAsEnv", "pvcMount", "nodeSelector", "podMetadata",
@@ -82,26 +77,20 @@ _UNSUPPORTED = {
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong with a package."""
+    """A problem in a part of a package: what is wrong, its consequence and what to do."""
 
     where: str
-    """The part of the package."""
     what: str
-    """What is wrong there, what would become of it, and what to do."""
 
     def __str__(self) -> str:
-        """Says it in a line."""
         return f"{self.where}: {self.what}"
 
 
 def check_package(package: Package) -> list[Finding]:
-    """Lists what a cluster would refuse or not do.
-
-    Args:
-        package: a compiled pipeline, by whomever it was compiled.
+    """Lists what a cluster would refuse or ignore in a package, whichever compiler wrote it.
 
     Raises:
-        UserError: it is none.
+        UserError: the package is damaged.
     """
     check_form(package)
     findings: list[Finding] = []

@@ -1,4 +1,4 @@
-"""Builds the image of the pipeline's steps with whatever container engine is installed."""
+"""Builds the container image of the pipeline's steps with docker, podman or buildah."""
 
 from __future__ import annotations
 
@@ -20,11 +20,9 @@ from rich.console import Console
 from foundation.errors import UserError
 
 EngineName = Literal["docker", "podman", "buildah"]
-"""A program that builds images."""
 
 _ENGINES: tuple[EngineName, ...] = ("docker", "podman", "buildah")
-# Says on standard output or by its exit code whether the engine works, not only that it is there:
-# Docker's client is often installed where its daemon does not run.
+# Commands that fail unless the engine works: Docker's client is often installed without a daemon.
 _PROBES: dict[EngineName, tuple[str, ...]] = {
     "docker": ("version", "--format", "{{.Server.Version}}"),
     "podman": ("info", "--format", "{{.Version.Version}}"),
@@ -34,21 +32,17 @@ _PROBES: dict[EngineName, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Engine:
-    """A container engine that works."""
+    """A working container engine: its name and the path of its command."""
 
     name: EngineName
     program: str
-    """Path of its command."""
 
 
 def find_engine(name: EngineName | None = None) -> Engine:
-    """Finds a container engine that works.
-
-    Args:
-        name: the one to use; None takes the first of docker, podman and buildah.
+    """Returns the named container engine, or the first of docker, podman and buildah that works.
 
     Raises:
-        UserError: there is none; it says of each that is installed why it does not work.
+        UserError: none works; the message gives the reason for each installed one.
     """
     reasons = []
     for candidate in (name,) if name else _ENGINES:
@@ -65,7 +59,7 @@ def find_engine(name: EngineName | None = None) -> Engine:
 
 
 def _why_not(name: EngineName, program: str) -> str | None:
-    """Returns why an engine does not work; None where it does."""
+    """Returns the reason an engine does not work, or None if it works."""
     try:
         probe = subprocess.run(
             [program, *_PROBES[name]], capture_output=True, text=True, timeout=60, check=False
@@ -86,19 +80,18 @@ _DOCKERFILE = Path("kubernetes/image/Dockerfile")
 _FLAGS: dict[EngineName, tuple[str, ...]] = {
     "docker": ("--progress=plain",),
     "podman": (),
-    "buildah": ("--layers",),  # the others keep layers, and so build faster the next time, unasked
+    "buildah": ("--layers",),  # the others cache layers by default
 }
 
 _STEP = re.compile(r"^(?:STEP (\d+)/(\d+): |#\d+ \[(?:\S+ )?(\d+)/(\d+)\] )(.*)")
-_LINES_KEPT = 30
-"""Of the engine's output, for when it fails."""
+_LINES_KEPT = 30  # of the engine's output, printed if it fails
 
 
 def check_checkout() -> None:
-    """Raises where this copy of the project lacks what an image is built from.
+    """Checks that the Dockerfile exists.
 
     Raises:
-        UserError: it was installed without its checkout.
+        UserError: the project was installed without its checkout.
     """
     if not (_CONTEXT / _DOCKERFILE).is_file():
         raise UserError(
@@ -110,24 +103,19 @@ def check_checkout() -> None:
 
 @dataclass(frozen=True)
 class ImageOptions:
-    """Which image to build."""
+    """Options of an image build."""
 
     tag: str
-    """Its name, with or without a tag."""
+    """Image name, with or without a tag."""
     variant: Variant = "cpu"
     base: str | None = None
-    """The image to build on; None is the Dockerfile's."""
+    """Base image; None for the Dockerfile's."""
     engine_flags: tuple[str, ...] = ()
-    """Flags for the engine's own `build`."""
+    """Extra flags for the engine's `build`."""
 
 
 def build_image(engine: Engine, options: ImageOptions, console: Console) -> None:
-    """Builds the image, showing the steps as they begin.
-
-    Args:
-        engine: what builds it.
-        options: which image.
-        console: where progress is shown.
+    """Builds the image and prints each step as it begins.
 
     Raises:
         UserError: the build failed; the engine's last lines are printed.
@@ -166,7 +154,7 @@ def build_image(engine: Engine, options: ImageOptions, console: Console) -> None
 
 
 def image_size(engine: Engine, tag: str) -> str | None:
-    """Returns the size of an image in words, such as 3.7 GB; None where the engine does not say."""
+    """Returns the size of an image as text, such as 3.7 GB, or None if the engine gives none."""
     command: Sequence[str] = (
         ("images", "--format", "{{.Size}}", tag)
         if engine.name == "buildah"
@@ -180,7 +168,7 @@ def image_size(engine: Engine, tag: str) -> str | None:
 
 
 def _command(engine: Engine, options: ImageOptions) -> list[str]:
-    from pipeline.plan import git_commit  # imports what `--help` should not wait for
+    from pipeline.plan import git_commit  # slow imports, which `--help` should not wait for
 
     arguments = {
         "VARIANT": options.variant,
@@ -202,7 +190,7 @@ def _command(engine: Engine, options: ImageOptions) -> list[str]:
 
 
 def _step(line: str) -> str | None:
-    """Reads the line with which docker, podman or buildah begins a step, as `2/9 RUN ...`."""
+    """Parses an engine's line that begins a build step into `2/9 RUN ...`; None for others."""
     match = _STEP.match(line)
     if match is None:
         return None
@@ -212,7 +200,7 @@ def _step(line: str) -> str | None:
 
 @contextlib.contextmanager
 def _stopped_on_the_way_out(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Ends the engine and what it started when the block is left early, as by Ctrl-C."""
+    """Terminates the process group if the block raises, for example on Ctrl-C."""
     try:
         yield
     except BaseException:

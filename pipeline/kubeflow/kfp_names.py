@@ -1,4 +1,4 @@
-"""What nodes are called in a package: as kfp's own compiler would call them."""
+"""Names of tasks, components and executors in a package, as kfp's own compiler forms them."""
 
 from __future__ import annotations
 
@@ -6,31 +6,28 @@ import re
 from typing import Any
 
 OUTPUTS_SPEC = "--outputs_spec"
-"""Argument with the outputs of the node as TFX knows them: message ComponentOutputsSpec."""
+"""Argument with the node's outputs and their TFX types: message ComponentOutputsSpec."""
 
 
 def task_name(step: str) -> str:
-    """Returns what a node is called in the package: `ImportExampleGen` is import-example-gen."""
+    """Returns the name of a node's task: import-example-gen for `ImportExampleGen`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", step).lower()
 
 
 def executor_label(step: str) -> str:
-    """Returns what a node's executor is called in the package."""
+    """Returns the label of a node's executor."""
     return f"exec-{task_name(step)}"
 
 
 def component_name(step: str) -> str:
-    """Returns what a node's component is called in the package."""
+    """Returns the name of a node's component."""
     return f"comp-{task_name(step)}"
 
 
 def rename(spec: dict[str, Any]) -> None:
-    """Gives tasks, components and executors of a pipeline spec such names.
+    """Renames tasks, components and executors of a PipelineSpec from their nodes' names.
 
     kfp's local engine cuts "comp-" off a component's name, whether it is there or not.
-
-    Args:
-        spec: message PipelineSpec, in which everything has the name of its node.
     """
     components, executors = spec["components"], spec["deploymentSpec"]["executors"]
     spec["deploymentSpec"]["executors"] = {
@@ -46,7 +43,7 @@ def rename(spec: dict[str, Any]) -> None:
 
 
 def _renamed(step: str, task: dict[str, Any]) -> dict[str, Any]:
-    """Renames what a task names."""
+    """Returns a task with the names it refers to replaced."""
     for kind in ("artifacts", "parameters"):
         for source in task.get("inputs", {}).get(kind, {}).values():
             for output in source.values():

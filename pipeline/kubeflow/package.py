@@ -1,4 +1,4 @@
-"""A compiled pipeline: what is uploaded to Kubeflow, two YAML documents in one file."""
+"""Reads and writes packages: compiled pipelines, as two YAML documents in one file."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ import yaml
 from foundation.errors import UserError
 
 SCHEMA_VERSION = "2.1.0"
-"""The only schema of a pipeline that the open-source backend takes."""
+"""The only pipeline schema that the open-source backend accepts."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """A pipeline spec, and what it asks of Kubernetes beside."""
+    """A compiled pipeline: messages PipelineSpec and PlatformSpec in JSON form."""
 
     pipeline: dict[str, Any]
-    """Message PipelineSpec in its JSON form."""
     platform: dict[str, Any]
-    """Message PlatformSpec in its JSON form; empty where there is none."""
+    """Kubernetes settings; empty if there are none."""
 
     @property
     def name(self) -> str:
@@ -35,13 +34,13 @@ class Package:
         return dict(inputs.get("parameters", {}))
 
     def kubernetes(self, executor_label: str) -> dict[str, Any]:
-        """Returns what an executor asks of Kubernetes: message KubernetesExecutorConfig."""
+        """Returns the KubernetesExecutorConfig of an executor; empty if it has none."""
         platform = self.platform.get("platforms", {}).get("kubernetes", {})
         return dict(platform.get("deploymentSpec", {}).get("executors", {}).get(executor_label, {}))
 
 
 def write_package(package: Package, path: Path) -> None:
-    """Writes a package; the same one gives the same bytes.
+    """Writes a package deterministically: equal packages give equal bytes.
 
     Raises:
         UserError: the file cannot be written.
@@ -56,10 +55,10 @@ def write_package(package: Package, path: Path) -> None:
 
 
 def load_package(path: Path) -> Package:
-    """Reads a compiled pipeline, by whomever it was compiled.
+    """Reads a compiled pipeline, whichever compiler wrote it.
 
     Raises:
-        UserError: there is none, or it is no compiled pipeline.
+        UserError: the file is missing, unreadable or no compiled pipeline.
     """
     try:
         documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))

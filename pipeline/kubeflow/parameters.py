@@ -1,8 +1,7 @@
-"""What users change between runs: the pipeline's parameters, and the steps that read them.
+"""Defines the pipeline's parameters, which users change between runs, and the steps that read them.
 
-TFX's RuntimeParameter can stand for a whole property of a node, but most of these sit inside a
-property that is JSON. So each is passed to its steps as a parameter of its own, and the step puts
-it where it belongs (`pipeline.kubeflow.step.apply_parameters`).
+TFX's RuntimeParameter replaces a whole property of a node, but most of these are inside a JSON
+property. So each step gets them as extra inputs (see `pipeline.kubeflow.step.apply_parameters`).
 """
 
 from __future__ import annotations
@@ -31,14 +30,10 @@ _BOOLEANS = {"true": True, "false": False}
 
 
 def typed_parameters(package: Package, typed: Sequence[str]) -> dict[str, Any]:
-    """Returns the values that a run is given.
-
-    Args:
-        package: says which parameters there are, and of which type.
-        typed: `KEY=VALUE` each, as typed.
+    """Parses `KEY=VALUE` strings into parameter values of the types that the package declares.
 
     Raises:
-        UserError: a parameter does not exist, is missing, or cannot have that value.
+        UserError: a parameter is unknown, missing, given twice or has an invalid value.
     """
     values: dict[str, Any] = {}
     for assignment in typed:
@@ -105,13 +100,13 @@ def _finite(number: float) -> float:
 
 
 PREFIX = "pipeline_"
-"""Begins the name of every input that a step has beside TFX's own."""
+"""Prefix of the inputs that a step has in addition to TFX's."""
 BOUNDS = PREFIX + "bounds"
-"""Input of Evaluator: the configured bounds as JSON, which parameters change."""
+"""Input of Evaluator: the configured bounds as JSON, before parameters change them."""
 DATA_FINGERPRINT = "data_fingerprint"
-"""Output parameter of ImportExampleGen, which identifies the records for Tuner and Trainer."""
+"""Output parameter of ImportExampleGen: the records' fingerprint, for Tuner and Trainer."""
 RECORDS_INPUT = PREFIX + "records"
-"""Input artifact of the steps that read records, where those come from an object store."""
+"""Input artifact of the steps that read records, if those come from an object store."""
 BOUND_PARAMETERS = {
     **{
         metric.bound: f"Lower bound of the {metric.title.lower()} over the eval split."
@@ -120,10 +115,9 @@ BOUND_PARAMETERS = {
     },
     "max_accuracy_drop": "How much lower than the served model's the accuracy may be.",
 }
-"""Parameters that are settings of the Evaluator, with what they mean. A pipeline has those whose
-settings have a value."""
+"""Descriptions of the parameters that are Evaluator settings; a pipeline has those with a value."""
 DATA = "data"
-"""Parameter: where the records are."""
+"""Parameter: location of the records."""
 PUSH_DESTINATION = "push_destination"
 """Parameter: the folder that the model server watches."""
 
@@ -132,20 +126,16 @@ _TYPES = {str: "STRING", int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE"}
 
 @dataclass(frozen=True)
 class PipelineParameter:
-    """One parameter of the pipeline."""
+    """A parameter of the pipeline, with the steps that read it."""
 
     name: str
-    """As users see it."""
     default: str | int | float
-    """Its value where a run gives none."""
     description: str
-    """What it means, for people."""
     steps: tuple[str, ...]
-    """Nodes that read it."""
 
     @property
     def spec(self) -> dict[str, Any]:
-        """The parameter as the pipeline's own input."""
+        """The parameter as an input of the pipeline."""
         return {
             **self.type_spec,
             "defaultValue": self.default,
@@ -155,7 +145,7 @@ class PipelineParameter:
 
     @property
     def type_spec(self) -> dict[str, Any]:
-        """The parameter as a step's input."""
+        """The parameter as an input of a step."""
         return {"parameterType": _TYPES[type(self.default)]}
 
 
@@ -166,11 +156,7 @@ def data_steps(config: Config) -> tuple[str, ...]:
 
 
 def parameters_of(config: Config) -> list[PipelineParameter]:
-    """Lists the parameters that a pipeline has, with defaults from its configuration.
-
-    Args:
-        config: the run's configuration, whose push destination is the cluster's.
-    """
+    """Lists a pipeline's parameters, with defaults from its configuration for the cluster."""
     readers, trainer, bounds = data_steps(config), config.trainer, config.evaluator
     training = nodes_changed_by("training")
     parameters = [

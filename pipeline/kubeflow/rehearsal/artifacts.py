@@ -1,4 +1,4 @@
-"""How artifacts pass from step to step: on plain paths, as kfp's local engine does it."""
+"""Passes artifacts between steps: on plain paths, or as the launcher does with an object store."""
 
 from __future__ import annotations
 
@@ -23,45 +23,42 @@ Artifact = dict[str, Any]
 """Message RuntimeArtifact."""
 
 OUTPUT_FILE = "executor_output.json"
-"""File in which a step says what it leaves."""
+"""File that a step writes its ExecutorOutput to."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a task left."""
+    """Output artifacts and parameters of a task, by output name."""
 
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
-    """By output name."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    """By output name."""
 
 
 @dataclass(frozen=True)
 class Handover:
-    """What a step is given."""
+    """Inputs of a step: message ExecutorInput, and the files and folders it refers to."""
 
     executor_input: dict[str, Any]
-    """Message ExecutorInput."""
     output_file: Path
-    """Where, on this machine, the step says what it leaves."""
+    """Local path of the file that the step writes its ExecutorOutput to."""
     folders: Mapping[str, Path] = field(default_factory=dict)
-    """Folders of this machine that the step sees under other paths, by path; it may write them."""
+    """Local folders to mount writable, by the path at which the step sees them."""
 
 
 class StepOutputError(Exception):
-    """What a step left cannot be used; the message says why."""
+    """The outputs of a step are invalid; the message says why."""
 
 
 def read_output(task: Task, handover: Handover, local_path: Callable[[str], Path]) -> Results:
-    """Reads what a step says it leaves, and looks at it as the launcher and Kubeflow's page do.
+    """Reads a step's outputs and checks them as the launcher and Kubeflow's page do.
 
     Args:
         task: the step's task.
-        handover: what the step was given.
-        local_path: finds what the step has left for a URI.
+        handover: the step's inputs.
+        local_path: maps the URI of an output to its local path.
 
     Raises:
-        StepOutputError: it is not what they take.
+        StepOutputError: the launcher or the page would reject them.
     """
     written, parameters = _parsed(handover.output_file)
     artifacts = {}
@@ -79,7 +76,7 @@ def read_output(task: Task, handover: Handover, local_path: Callable[[str], Path
 
 
 def _parsed(output_file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns a message ExecutorOutput in its JSON form, and the output parameters in it."""
+    """Reads an ExecutorOutput and returns its JSON form and its output parameters."""
     try:
         text = output_file.read_text(encoding="utf-8")
         message = json_format.Parse(text, pipeline_spec_pb2.ExecutorOutput())
@@ -109,7 +106,7 @@ def _check(key: str, artifact: Artifact, path: Path) -> None:
 
 
 DEFAULT_PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts"
-"""Where a cluster keeps artifacts that is not told otherwise."""
+"""A cluster's default location of artifacts."""
 
 _OUTPUT_FOLDER = "/tmp/kfp_outputs"  # paths of the launcher's own
 _OUTPUT_NAME = "output_metadata.json"
@@ -119,12 +116,12 @@ _LOGS = "executor-logs"
 
 
 class Bucket:
-    """An object store, and the launcher's way with it.
+    """An `Exchange` that copies artifacts to and from an object store, as the launcher does.
 
     Args:
         folder: stands for the store.
         scratch: folder for the steps' own disks.
-        pipeline_root: location below which artifacts are kept.
+        pipeline_root: URI below which artifacts are kept.
         pipeline_name: the pipeline.
     """
 
@@ -150,7 +147,7 @@ class Bucket:
             key: {"type": declared["artifactType"], "uri": f"{base}/{key}"}
             for key, declared in task.output_artifacts.items()
         }
-        # The backend adds it where it publishes logs, which is the default.
+        # The backend adds this output where it publishes logs, which is the default.
         outputs[_LOGS] = {"type": type_schema(ARTIFACT), "uri": f"{base}/{_LOGS}"}
         for output in outputs.values():
             path = disk / launcher_path(output["uri"]).lstrip("/")
@@ -182,10 +179,9 @@ class Bucket:
 
         results = read_output(task, handover, on_disk)
         for artifact in results.artifacts.values():
-            # The launcher warns of what is missing.
             _copy(on_disk(artifact["uri"]), Path(self.local_path(artifact["uri"])))
         shutil.rmtree(disk)
-        # Known to later steps by the number that the metadata store gives them.
+        # Later steps get the number from the metadata store as the artifact's name.
         artifacts = {
             key: {**artifact, "name": str(next(self._ids))}
             for key, artifact in results.artifacts.items()
@@ -214,7 +210,7 @@ class Bucket:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copies a file, or a folder's files: an object store knows no empty folders."""
+    """Copies a file or the files in a folder; object stores have no empty folders."""
     for path in [source] if source.is_file() else source.rglob("*"):
         if path.is_file():
             copy = target / path.relative_to(source)
@@ -223,32 +219,28 @@ def _copy(source: Path, target: Path) -> None:
 
 
 class Exchange(Protocol):
-    """Keeps artifacts between steps."""
+    """Passes artifacts from step to step."""
 
     def hand_over(
         self, task: Task, parameters: Mapping[str, Any], inputs: Mapping[str, Artifact]
     ) -> Handover:
-        """Prepares a step's inputs and the places of its outputs, anew for each attempt."""
+        """Prepares the inputs and output locations of one attempt at a step."""
 
     def take_back(self, task: Task, handover: Handover) -> Results:
-        """Keeps what a step left, if it is as the launcher wants it."""
+        """Checks and stores the outputs of a step."""
 
     def imported(self, uri: str, artifact_type: dict[str, Any]) -> Artifact:
-        """Returns what an importer makes of a location."""
+        """Returns the artifact that an importer makes of a URI."""
 
     def local_path(self, uri: str) -> str:
-        """Returns where an artifact is kept on this machine."""
+        """Returns the local path of the artifact at a URI."""
 
     def put(self, uri: str, folder: Path) -> None:
-        """Lets a folder of this machine stand for a location."""
+        """Makes a local folder available at a URI."""
 
 
 class LocalFolders:
-    """Artifacts on plain paths, below a folder that every step sees.
-
-    Args:
-        root: the folder.
-    """
+    """An `Exchange` on plain paths below a root folder, as in kfp's local engine."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -311,10 +303,10 @@ class LocalFolders:
 
 
 def check_imported(uri: str, path: str) -> None:
-    """Finds out whether there is something to import.
+    """Checks that the path that stands for an imported URI exists.
 
     Raises:
-        UserError: there is not.
+        UserError: it does not exist.
     """
     if not Path(path).exists():
         raise UserError(

@@ -1,4 +1,4 @@
-"""Runs steps in containers, with whatever engine answers on a Docker socket: docker or podman."""
+"""Runs steps in containers through a Docker socket, of docker or podman."""
 
 from __future__ import annotations
 
@@ -22,11 +22,7 @@ _SCRATCH = "/tmp"
 
 
 class Containers:
-    """Runs each step in a container of its image, without a network.
-
-    Args:
-        client: reaches the engine.
-    """
+    """A `StepRunner` that runs each step in a container of its image, without a network."""
 
     name = "containers"
 
@@ -35,17 +31,10 @@ class Containers:
 
     @classmethod
     def connect(cls, images: set[str], *, required: bool) -> Self | None:
-        """Finds a container engine that has the images.
-
-        Args:
-            images: of all steps.
-            required: whether to fail where there is none.
-
-        Returns:
-            The runner, or None where steps cannot run in containers.
+        """Returns a runner on a container engine that has the images, or None without one.
 
         Raises:
-            UserError: they cannot, and it was asked for.
+            UserError: there is none, and `required` is set.
         """
         client = _client()
         if client is None:
@@ -132,7 +121,7 @@ class Containers:
             )
         finally:
             clock.cancel()
-            # Not by the engine itself: with auto_remove, the exit code is gone before one can ask.
+            # Not auto_remove: the exit code would be gone before it is read.
             container.remove(force=True)
 
 
@@ -173,7 +162,7 @@ def _limits(task: Task) -> dict[str, Any]:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Cuts a stream of bytes into lines."""
+    """Splits a stream of bytes into decoded lines."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")

@@ -1,4 +1,4 @@
-"""Drives a package: resolves what each task takes, runs it, tries again, keeps what it leaves."""
+"""Runs a package's tasks: resolves inputs, runs and retries each step, stores its outputs."""
 
 from __future__ import annotations
 
@@ -40,13 +40,7 @@ _PLACEHOLDER = "{{$}}"
 class Engine:
     """Runs the tasks of a package, one after the other.
 
-    Args:
-        package: the compiled pipeline.
-        options: how to rehearse it.
-        exchange: passes artifacts between steps.
-        runner: runs a step.
-        observer: is told when each node starts and ends.
-        log_path: file for all that steps write.
+    `observer` is told when each node starts and ends; output of steps goes to `log_path`.
     """
 
     def __init__(
@@ -67,17 +61,17 @@ class Engine:
         self._observer = observer
         self._log_path = log_path
         self.results: dict[str, Results] = {}
-        """What each node has left, by its name in the DAG."""
+        """Outputs of finished nodes, by the node's name in the DAG."""
         self._by_task: dict[str, Results] = {}
         self._mounted: list[Mount] = []
         self._data_location = str(self.parameters.get(DATA, ""))
 
     def run(self, tasks: Sequence[Task]) -> None:
-        """Runs the tasks in their order.
+        """Runs the tasks in the given order.
 
         Raises:
             StepFailedError: a step failed; later ones did not run.
-            UserError: something that a step needs is not there.
+            UserError: something that a step needs is missing.
         """
         check_secrets(tasks)
         if self._options.data is not None and is_object_store(self._data_location):
@@ -95,7 +89,7 @@ class Engine:
             self._by_task[task.name] = self.results[task.node] = results
 
     def folder_of(self, path: str) -> str:
-        """Returns the folder of this machine that stands for a path of a mounted volume."""
+        """Maps a path on a mounted volume to the local folder that stands for it."""
         for mount in self._mounted:
             if path == mount.path or path.startswith(mount.path + "/"):
                 return str(mount.folder) + path[len(mount.path) :]
@@ -180,10 +174,10 @@ class Engine:
 
 
 def check_secrets(tasks: Sequence[Task]) -> None:
-    """Finds out whether every secret that a step reads is here, as an environment variable.
+    """Checks that every secret that a step reads is set as an environment variable.
 
     Raises:
-        UserError: one is not.
+        UserError: one is not set.
     """
     for task in tasks:
         for variable, (secret, key) in task.secrets.items():

@@ -1,4 +1,4 @@
-"""What a rehearsal is asked to do, read from the command line."""
+"""Options of a rehearsal, read from the command line."""
 
 from __future__ import annotations
 
@@ -15,40 +15,35 @@ RunIn = Literal["containers", "processes"]
 
 @dataclass(frozen=True)
 class Volume:
-    """A folder that stands for a persistent volume claim."""
+    """An absolute folder that stands for a persistent volume claim."""
 
     folder: Path
-    """The folder, absolute."""
     read_only: bool = False
-    """Whether steps may only read it."""
 
 
 @dataclass(frozen=True)
 class RehearsalOptions:
-    """How to rehearse."""
+    """Options of a rehearsal."""
 
     root: Path
-    """Folder of everything that rehearsals of this package leave, absolute."""
+    """Absolute folder for all outputs of rehearsals of this package."""
     parameters: dict[str, Any] = field(default_factory=dict)
-    """Values of the pipeline's parameters, where not their defaults."""
+    """Values of the pipeline's parameters that differ from the defaults."""
     volumes: dict[str, Volume] = field(default_factory=dict)
-    """What stands for volume claims, by name; for others it is a folder below the root."""
+    """Folders for volume claims, by name; other claims get a folder below the root."""
     data: Path | None = None
-    """What stands for the records, wherever the package expects them."""
+    """Folder with the records, used wherever the package expects them."""
     like_cluster: bool = False
-    """Hand over artifacts as the real launcher does."""
+    """Whether to pass artifacts as the real launcher does."""
     run_in: RunIn | None = None
-    """What steps run in; None takes containers where they can be had."""
+    """What steps run in; None for containers if available, else processes."""
 
 
 def read_volumes(written: Sequence[str]) -> dict[str, Volume]:
-    """Reads what stands for volume claims.
-
-    Args:
-        written: `CLAIM=FOLDER` or `CLAIM=FOLDER:ro` each.
+    """Parses volume claims from strings `CLAIM=FOLDER` or `CLAIM=FOLDER:ro`.
 
     Raises:
-        UserError: it is not written like that, or there is no such folder.
+        UserError: a string has another form, or there is no such folder.
     """
     volumes = {}
     for each in written:
@@ -63,10 +58,9 @@ def read_volumes(written: Sequence[str]) -> dict[str, Volume]:
 
 
 def records_folder(given: Path) -> Path:
-    """Finds records: in a folder, or in the only one below it that has some.
+    """Returns the given folder if it holds records, else its only subfolder that does.
 
-    Args:
-        given: as typed; a run's `records` holds one folder for each set of pictures.
+    A run's `records` holds one folder for each data set.
 
     Raises:
         UserError: there are none, or several.

@@ -1,4 +1,4 @@
-"""Reads what a rehearsal came to, from the artifacts that its steps left."""
+"""Reads the outcome of a rehearsal from its output artifacts."""
 
 from __future__ import annotations
 
@@ -21,13 +21,7 @@ from pipeline.kubeflow.rehearsal.tasks import Task
 
 
 def outcome_of(engine: Engine, exchange: Exchange, tasks: Sequence[Task]) -> Outcome:
-    """Gathers the outcome of a rehearsal that has come to its end.
-
-    Args:
-        engine: has run every task.
-        exchange: knows where artifacts are kept.
-        tasks: of the package.
-    """
+    """Returns the outcome of a rehearsal whose engine has run all the tasks."""
     outputs = {}
     for task in tasks:
         kinds = _types_for_tfx(task)
@@ -44,7 +38,7 @@ def outcome_of(engine: Engine, exchange: Exchange, tasks: Sequence[Task]) -> Out
 
 
 def _types_for_tfx(task: Task) -> dict[str, dict[str, Any]]:
-    """Returns the types of a node's outputs, as its entry point is told; an importer has none."""
+    """Returns the types of a node's outputs from its arguments; importers have none."""
     arguments = task.container.get("args", [])
     if OUTPUTS_SPEC not in arguments:
         return {}

@@ -1,4 +1,4 @@
-"""`dogbreed rehearse`: from a package to a verdict, with the terminal kept for people."""
+"""Runs a package on this machine for `dogbreed rehearse`, with progress on the terminal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pipeline.kubeflow.system_types import HTML, title_of
 from pipeline.local.display import RunDisplay
 from pipeline.local.log import output_to_log
 
-_READ = {TRAINER.name, EVALUATOR.name}  # nodes without which there is no verdict
+_READ = {TRAINER.name, EVALUATOR.name}  # nodes that the outcome is read from
 
 if TYPE_CHECKING:  # these import TensorFlow, which must wait until its output goes to the log
     from pipeline.history.outcome import Outcome
@@ -36,30 +36,23 @@ if TYPE_CHECKING:  # these import TensorFlow, which must wait until its output g
 
 @dataclass(frozen=True)
 class FinishedRehearsal:
-    """What `rehearse` leaves to report."""
+    """Results of a rehearsal that ended well."""
 
     outcome: Outcome
-    """The verdict."""
     parameters: dict[str, Any]
-    """The pipeline's parameters, as they were."""
+    """Values of the pipeline's parameters."""
     display: RunDisplay
-    """The nodes, as they ended."""
+    """Final status of each node."""
     report_path: Path | None
-    """The page about it; None where the package has no Report."""
+    """HTML report; None if the package has no Report."""
     log_path: Path
-    """Where everything else was written."""
 
 
 def rehearse(package: Package, options: RehearsalOptions, console: Console) -> FinishedRehearsal:
-    """Runs a compiled pipeline on this machine.
-
-    Args:
-        package: the compiled pipeline.
-        options: how.
-        console: where progress is shown.
+    """Runs a compiled pipeline on this machine and shows its progress.
 
     Raises:
-        UserError: something the user can put right, a failed step among it.
+        UserError: a step failed, or something that the user can fix is wrong.
     """
     for finding in check_package(package):
         console.print(f"On a cluster: {finding}", style="yellow", markup=False, soft_wrap=True)
@@ -87,7 +80,7 @@ def rehearse(package: Package, options: RehearsalOptions, console: Console) -> F
 
 
 def _show_tail(error: StepFailedError, console: Console) -> None:
-    """Prints the end of a step's log, but for the line that the command ends with."""
+    """Prints the end of a step's log, without the failure line that the command prints itself."""
     tail = [line for line in error.tail if not line.startswith(failed_line(error.node, ""))]
     if tail:
         console.print(f"\nThe end of {error.node}'s log:")
@@ -109,7 +102,7 @@ def _rehearse_logged(
     exchange = _exchange(package, options, log_path.stem)
     engine = Engine(package, options, exchange, runner, display, log_path)
     engine.run(tasks)
-    # Imported last: TensorFlow takes seconds, which who has forgotten a secret need not wait for.
+    # Imported last: TensorFlow takes seconds, and a forgotten secret should show before.
     from pipeline.kubeflow.rehearsal.outcome import outcome_of
 
     outcome = outcome_of(engine, exchange, tasks)
@@ -118,7 +111,7 @@ def _rehearse_logged(
 
 
 def _kept_report(engine: Engine, exchange: Exchange, root: Path) -> Path | None:
-    """Copies the page to where people find it, with an ending by which a browser knows it."""
+    """Copies Report's page, which has no file extension, to an .html file in the root."""
     if REPORT.name not in engine.results:
         return None
     [page] = (

@@ -1,4 +1,4 @@
-"""What running a step comes to, whatever it runs in."""
+"""The interface of step runners, a runner in child processes, and reasons of failed steps."""
 
 from __future__ import annotations
 
@@ -25,19 +25,16 @@ from pipeline.kubeflow.step.uris import MOUNTS_VARIABLE, READ_ONLY_VARIABLE
 from trainer.training.history import PROGRESS_LOGGER
 
 TAIL_LINES = 12
-"""How many of the last lines of a step's log are kept to be shown."""
+"""Number of a log's last lines that are kept to be shown."""
 
 
 @dataclass(frozen=True)
 class Mount:
-    """A folder of this machine that a step sees."""
+    """A local folder, mounted at a path that the step sees."""
 
     path: str
-    """Where the step sees it."""
     folder: Path
-    """Where it is."""
     read_only: bool = False
-    """Whether the step may only read it."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +42,18 @@ class StepEnd:
     """How a step ended."""
 
     exit_code: int
-    """Of its process."""
     tail: tuple[str, ...]
-    """The last lines that it wrote."""
+    """Last lines of its output."""
     timed_out: bool = False
-    """Whether it was stopped at its time limit."""
     out_of_memory: bool = False
-    """Whether the container engine says that memory was the reason."""
+    """Whether the container engine reports that memory was the reason."""
 
 
 class StepRunner(Protocol):
-    """Runs a step."""
+    """Runs steps."""
 
     name: str
-    """In what steps run, for people."""
+    """What steps run in, for messages."""
 
     def run(
         self,
@@ -68,24 +63,19 @@ class StepRunner(Protocol):
         environment: Mapping[str, str],
         log_path: Path,
     ) -> StepEnd:
-        """Runs a step to its end.
+        """Runs a step to its end and appends its output to the log.
 
-        Args:
-            task: the task.
-            command: of its container, arguments included.
-            mounts: folders that it sees.
-            environment: secrets that it sees.
-            log_path: file to append everything to that it writes.
+        `command` includes the arguments; `environment` holds the step's secrets.
         """
 
 
 class StepFailedError(Exception):
-    """A step did not end well, however often it was tried.
+    """A step failed, retries included.
 
     Args:
         node: the node.
         reason: why, in words.
-        tail: the last lines that it wrote, where they tell more.
+        tail: last lines of its output; empty if the reason says it all.
     """
 
     def __init__(self, node: str, reason: str, tail: Sequence[str]) -> None:
@@ -96,11 +86,7 @@ class StepFailedError(Exception):
 
 
 class LogFollower:
-    """Writes a step's lines to its log and shows what it says of its progress.
-
-    Args:
-        log: the log.
-    """
+    """Writes a step's lines to its log, and progress lines to the progress logger as well."""
 
     def __init__(self, log: IO[str]) -> None:
         self._log = log
@@ -108,7 +94,7 @@ class LogFollower:
         self._progress = logging.getLogger(PROGRESS_LOGGER)
 
     def take(self, line: str) -> None:
-        """Takes one line, with or without its end."""
+        """Handles one line, with or without its line ending."""
         line = line.rstrip("\r\n")
         self._log.write(line + "\n")
         self._log.flush()
@@ -122,17 +108,17 @@ class LogFollower:
 
     @property
     def tail(self) -> tuple[str, ...]:
-        """The last lines, without those on progress."""
+        """The last lines, without progress and empty ones."""
         return tuple(self._tail)
 
 
 def is_explained(task: Task, end: StepEnd) -> bool:
-    """Says whether a step's last line is all that there is to know of its failure."""
+    """Returns whether the step itself stated why it failed, so that its log adds nothing."""
     return end.exit_code == ExitCode.FAILED and reason_in(task.node, list(end.tail)) is not None
 
 
 def why_failed(task: Task, end: StepEnd) -> str:
-    """Says in words why a step failed."""
+    """Returns the reason in words for which a step failed."""
     said = reason_in(task.node, list(end.tail))
     if end.timed_out:
         return f"it was stopped at its time limit of {task.time_limit_s:g} s"
@@ -155,10 +141,9 @@ def _memory_limit(task: Task) -> str:
 
 
 class ChildProcesses:
-    """Runs each step as a child of this process, with this Python.
+    """A `StepRunner` that runs each step as a child process, with this Python.
 
-    Args:
-        secret_variables: environment variables that only steps with their secret may see.
+    Only steps with the secret see the environment variables in `secret_variables`.
     """
 
     name = "child processes"
@@ -212,7 +197,7 @@ class ChildProcesses:
             finally:
                 clock.cancel()
                 _kill(process)
-        # As a shell and Kubernetes count: 128 and the signal's number.
+        # As in shells and Kubernetes: 128 plus the signal's number.
         code = 128 - code if code < 0 else code
         return StepEnd(code, follower.tail, timed_out=timed_out.is_set())
 
@@ -223,7 +208,7 @@ def _stop(process: subprocess.Popen[str], timed_out: threading.Event) -> None:
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
-    """Kills a step and all that it started."""
+    """Kills a step's process group."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

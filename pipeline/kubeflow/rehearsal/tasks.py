@@ -1,4 +1,4 @@
-"""The tasks of a package, in the order in which they can run."""
+"""Lists the tasks of a package in topological order."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ _DAG_ORDER = {name: place for place, name in enumerate(NODES)}
 
 @dataclass(frozen=True)
 class Task:
-    """One task, with all that the package says of it."""
+    """One task of a package, by its key, with the messages that describe it."""
 
     name: str
-    """Its key in the package."""
     spec: dict[str, Any]
-    """Message PipelineTaskSpec."""
+    """PipelineTaskSpec."""
     component: dict[str, Any]
-    """Message ComponentSpec."""
+    """ComponentSpec."""
     executor: dict[str, Any]
-    """Message ExecutorSpec."""
+    """ExecutorSpec."""
     kubernetes: dict[str, Any]
-    """Message KubernetesExecutorConfig."""
+    """KubernetesExecutorConfig."""
 
     @property
     def node(self) -> str:
@@ -55,18 +54,18 @@ class Task:
 
     @property
     def retries(self) -> int:
-        """How often it is tried again."""
+        """Maximum number of retries."""
         return int(self.spec.get("retryPolicy", {}).get("maxRetryCount", 0))
 
     @property
     def time_limit_s(self) -> float | None:
-        """Seconds after which it is stopped."""
+        """Time limit in seconds, or None."""
         seconds = self.kubernetes.get("activeDeadlineSeconds")
         return None if seconds is None else float(seconds)
 
     @property
     def secrets(self) -> dict[str, tuple[str, str]]:
-        """Environment variables that come from secrets: the secret's name and its key."""
+        """Secret name and key, by the environment variable that they set."""
         return {
             pair["envVar"]: (str(secret.get("secretName", "")), pair["secretKey"])
             for secret in self.kubernetes.get("secretAsEnv", ())
@@ -78,8 +77,7 @@ def tasks_in_order(package: Package) -> list[Task]:
     """Lists the tasks so that each comes after those it depends on.
 
     Raises:
-        UserError: the package names a component or a task that it lacks, or tasks wait for each
-            other.
+        UserError: a component or task is missing, or dependencies form a cycle.
     """
     waiting = dict(package.pipeline["root"].get("dag", {}).get("tasks", {}))
     ordered: list[Task] = []

@@ -1,1 +1,1 @@
-"""Kubeflow Pipelines from this side: packages go in, runs are followed, logs come back."""
+"""Client of Kubeflow Pipelines: uploads packages, starts and follows runs, fetches logs."""

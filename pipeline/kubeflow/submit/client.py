@@ -1,4 +1,4 @@
-"""Sends requests to Kubeflow Pipelines, and says in one line why one failed."""
+"""Sends requests to Kubeflow Pipelines and turns failures into one-line errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.kubeflow.submit.connection import Connection
 
 _CONNECT_TIMEOUT_S = 10.0
 _READ_TIMEOUT_S = 60.0
-_LONGEST_DETAIL = 300  # characters of a server's own message
+_LONGEST_DETAIL = 300  # characters of the server's message
 
 
 class UnreachableError(UserError):
@@ -24,28 +24,24 @@ class UnreachableError(UserError):
 
 
 class RefusedError(UserError):
-    """The server answered that it will not."""
+    """The server refused the request."""
 
 
 class NotFoundError(RefusedError):
-    """The server answered that there is nothing of that name."""
+    """The server answered 404."""
 
 
 class LoginPageError(UserError):
-    """A page for people came where the API was asked."""
+    """An HTML page came instead of an API response."""
 
 
 class ApiClient(kfp_server_api.ApiClient):
-    """kfp's generated client, with errors for people and without waiting for ever.
+    """kfp's generated client, with timeouts and readable errors.
 
-    As it is, it takes a login page for an empty answer, and stops at bytes that are no UTF-8, which
-    logs may hold. kfp.Client, which is built on it, also prints, takes cookies from ~/.config and
-    needs seconds to import.
+    kfp's own takes a login page for an empty answer and fails at bytes that are not UTF-8, which
+    logs may hold. kfp.Client also prints, reads cookies from ~/.config and is slow to import.
 
-    Every method raises a `UserError`, one of those above unless nothing can be done about it.
-
-    Args:
-        connection: where to, and with which credentials.
+    Every method raises a `UserError`, of a subclass above if callers may handle it.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -55,14 +51,14 @@ class ApiClient(kfp_server_api.ApiClient):
         configuration.ssl_ca_cert = str(connection.ca) if connection.ca else None
         configuration.retries = urllib3.Retry(total=4, connect=1, read=0, status=0, redirect=3)
         if not connection.verify:
-            urllib3.disable_warnings()  # --no-verify was asked for: no need to warn at each request
+            urllib3.disable_warnings()  # of --no-verify, at each request
         try:
             super().__init__(configuration, cookie=connection.cookies)
         except (OSError, ValueError) as error:  # ssl's own errors are OSErrors
             raise UserError(f"{connection.ca} cannot be read as certificates: {error}.") from None
 
     def request(self, method: str, url: str, **sent: Any) -> Any:
-        """Sends one request; this is what each of kfp's generated calls comes to."""
+        """Sends one request; all of kfp's generated calls end here."""
         if token := self.connection.bearer_token():
             sent["headers"]["Authorization"] = f"Bearer {token}"
         sent |= {
@@ -85,9 +81,9 @@ class ApiClient(kfp_server_api.ApiClient):
         return answer
 
     def deserialize(self, response: Any, response_type: str) -> Any:
-        """Makes one of kfp's models of an answer."""
+        """Parses a response into one of kfp's models."""
         try:
-            json.loads(response.data)  # kfp's own makes an empty model of what is no JSON
+            json.loads(response.data)  # kfp returns an empty model for invalid JSON
             return super().deserialize(response, response_type)
         except (ValueError, TypeError, AttributeError, kfp_server_api.ApiException) as error:
             raise UserError(
@@ -95,11 +91,11 @@ class ApiClient(kfp_server_api.ApiClient):
             ) from None
 
     def read_text(self, path: str, query: Mapping[str, str] | None = None) -> str:
-        """Fetches what kfp has no generated call for, as text."""
+        """Fetches a path that kfp has no generated call for, as text."""
         given = list((query or {}).items())
         answer = self.call_api(path, "GET", query_params=given, _preload_content=False)
         text: str = answer.data.decode()
-        # The API server calls it a success (200) when it says why there is no log.
+        # The API server answers 200 even if there is no log.
         if text.startswith('{"error_message"'):
             raise RefusedError(f"{self.connection.host} has none{_detail(text)}.")
         return text
@@ -107,7 +103,7 @@ class ApiClient(kfp_server_api.ApiClient):
     def _refusal(
         self, answer: kfp_server_api.ApiException, path: str
     ) -> RefusedError | UnreachableError:
-        """Says what an answer that is no success means."""
+        """Returns the error for an unsuccessful response."""
         host, where = self.connection.host, self.connection.namespace
         status, says = int(answer.status), f"({answer.status} {answer.reason})"
         detail = _detail((answer.body or b"").decode("utf-8", errors="replace"))
@@ -127,14 +123,14 @@ class ApiClient(kfp_server_api.ApiClient):
         return kind(f"{host} refused {path} {says}{detail}.")
 
     def _unreachable(self, reason: BaseException | None) -> UserError:
-        """Says why no answer came."""
+        """Returns the error for a request without a response."""
         host = self.connection.host
         if isinstance(reason, SSLError):
             return UserError(
                 f"{host} cannot be trusted: {reason}. Name its certificate authority with --ca, or "
                 "use http:// if it has no TLS."
             )
-        # urllib3 counts a connection that failed at once among its timeouts.
+        # urllib3's NewConnectionError is a TimeoutError, even if the connection failed at once.
         if isinstance(reason, TimeoutError) and not isinstance(reason, NewConnectionError):
             return UnreachableError(
                 f"{host} did not answer in time ({_CONNECT_TIMEOUT_S:.0f} s to connect, "
@@ -147,7 +143,7 @@ class ApiClient(kfp_server_api.ApiClient):
 
 
 def _detail(text: str) -> str:
-    """Finds what the server says of its refusal: one line, as a clause to append."""
+    """Returns the server's error message as a one-line clause to append; empty if none."""
     try:
         said = json.loads(text)
     except ValueError:

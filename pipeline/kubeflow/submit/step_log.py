@@ -1,4 +1,4 @@
-"""Fetches what a step wrote, while it runs and after its pod is gone."""
+"""Fetches the logs of steps, while they run and after their pods are gone."""
 
 from __future__ import annotations
 
@@ -13,24 +13,18 @@ from pipeline.kubeflow.submit.api import ENDED, Kubeflow, tasks_of
 from pipeline.kubeflow.submit.client import LoginPageError, RefusedError, UnreachableError
 from pipeline.kubeflow.submit.workflow import Pod
 
-_HELPERS = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d|time=\"")  # lines of Kubeflow's and Argo's own
+_HELPERS = re.compile(r"[IWEF]\d{4} \d\d:\d\d:\d\d|time=\"")  # log lines of Kubeflow and Argo
 
 
 def read_log(kubeflow: Kubeflow, run_id: str, step: str, pod: Pod) -> str:
-    """Fetches all that a pod has written so far.
+    """Fetches a pod's log so far; `step` is for messages.
 
-    The API server reads the pod's log, or Argo's archive where the pod is gone. The server of the
-    page reads the pod's under another path, and passes the first one on to nobody. Both give the
-    archive's copy as an artifact.
-
-    Args:
-        kubeflow: where the run is.
-        run_id: the run.
-        step: the pod's step, for messages.
-        pod: the pod.
+    The API server reads the pod's log, or Argo's archive if the pod is gone. The UI server does not
+    forward that path, but reads the pod's log under its own. Both serve the archive's copy as an
+    artifact.
 
     Raises:
-        UserError: there is no log to be had; the message says what else may help.
+        UserError: no log is available; the message says what else may help.
     """
     on_page = {"podname": pod.name, "podnamespace": pod.namespace, "runid": run_id}
     archived = f"/apis/v2beta1/runs/{run_id}/nodes/{pod.node_id}/artifacts/main-logs:read"
@@ -55,17 +49,17 @@ def read_log(kubeflow: Kubeflow, run_id: str, step: str, pod: Pod) -> str:
 
 
 def follow_log(kubeflow: Kubeflow, run_id: str, step: str, interval_s: float) -> Iterator[str]:
-    """Yields what a step writes, from its first line until it or the run has ended.
+    """Yields a step's log as it grows, until the step or the run has ended.
 
-    Kubeflow's log does not stream, whatever its `follow` says: it is fetched again every
-    `interval_s` seconds. When a step is tried again, the log of the new pod follows.
+    Kubeflow does not stream logs, even with `follow`, so it is fetched again every `interval_s`
+    seconds. After a retry, the log of the new pod follows.
 
     Raises:
-        UserError: a log cannot be had.
+        UserError: no log is available.
     """
     current, num_shown = "", 0
     while True:
-        run = kubeflow.run(run_id)  # first, so that what came before an end is fetched after it
+        run = kubeflow.run(run_id)  # before the log, so that the last log is complete
         workflow = kubeflow.workflow(run_id)
         pod = workflow.newest_pod(step) if workflow else None
         if pod is not None and pod.phase != "Pending":
@@ -81,6 +75,6 @@ def follow_log(kubeflow: Kubeflow, run_id: str, step: str, interval_s: float) ->
 
 
 def last_words(text: str) -> str | None:
-    """Returns the last line that the step itself wrote, without those of the helpers around it."""
+    """Returns the last line that the step itself wrote, ignoring those of Kubeflow and Argo."""
     lines = (line.strip() for line in reversed(text.splitlines()) if not _HELPERS.match(line))
     return next(filter(None, lines), None)
