@@ -1,7 +1,7 @@
-"""What an artifact of the DAG is to Kubeflow, and what it is to TFX.
+"""Maps TFX's artifact types to Kubeflow's, and to classes for the steps' entry point.
 
-A package names Kubeflow's own types alone: its page can show those, and backends without ML
-Metadata refuse TFX's. The types that TFX knows reach a step's entry point as an argument.
+A package has Kubeflow's own types alone: its UI can show those, and backends without ML Metadata
+refuse TFX's. A step's entry point gets the TFX types as an argument.
 """
 
 from __future__ import annotations
@@ -34,23 +34,18 @@ _SYSTEM_TYPES = {
 
 
 def for_kubeflow(artifact_type: dict[str, Any]) -> dict[str, Any]:
-    """Returns Kubeflow's type for one that TFX compiled, both message ArtifactTypeSchema."""
+    """Returns Kubeflow's type for a type that TFX compiled, both message ArtifactTypeSchema."""
     return type_schema(_SYSTEM_TYPES.get(_title(artifact_type), ARTIFACT))
 
 
 def for_tfx(artifact_type: dict[str, Any], classes: dict[str, str]) -> dict[str, Any]:
-    """Returns a type as TFX's entry point finds it: a class of ours by its path.
-
-    Args:
-        artifact_type: as TFX compiled it, message ArtifactTypeSchema.
-        classes: those of `classes_of`.
-    """
+    """Returns a type as TFX's entry point needs it: by the path of its class, from `classes_of`."""
     path = classes.get(_title(artifact_type))
     return artifact_type if path is None else {"schemaTitle": path}
 
 
 def classes_of(dag: Pipeline) -> dict[str, str]:
-    """Returns the path of each class of artifacts that a DAG makes, by its type's name."""
+    """Returns the import path of each class of artifacts in a DAG, by its type's name."""
     return {
         channel.type.TYPE_NAME: name_utils.get_full_name(channel.type)
         for node in dag.components

@@ -1,7 +1,7 @@
-"""From the one DAG to what open-source Kubeflow Pipelines takes.
+"""Compiles the DAG into a package for open-source Kubeflow Pipelines.
 
-TFX's own compiler writes for a managed service. Its result is kept as it is but for what the
-open-source backend ignores, refuses or misses; `docs/kubeflow.md` says why.
+TFX's compiler targets a managed service. Only what the open-source backend ignores, refuses or
+misses in its result is changed; `docs/kubeflow.md` says why.
 """
 
 from __future__ import annotations
@@ -31,11 +31,7 @@ _COMMAND = ["python", "-m", "pipeline.kubeflow.step"]
 
 
 def compile_package(config: Config) -> Package:
-    """Compiles the DAG.
-
-    Args:
-        config: the run's configuration; local folders in it are replaced by the cluster's.
-    """
+    """Compiles the DAG; local folders in the configuration are replaced by the cluster's."""
     config = _on_cluster(config)
     spec, classes = _tfx_spec(config)
     spec["pipelineInfo"] = {
@@ -69,13 +65,8 @@ def _on_cluster(config: Config) -> Config:
 
 
 def _tfx_spec(config: Config) -> tuple[dict[str, Any], dict[str, str]]:
-    """Compiles with TFX; every name in the result is a node's own.
-
-    Returns:
-        Message PipelineSpec, and the paths of the classes of artifacts by their types' names.
-    """
-    # TFX's own idea of a name has no full stops. It makes a folder for a metadata store, of which
-    # nothing is compiled.
+    """Compiles with TFX; returns a PipelineSpec with nodes' names, and `classes_of` the DAG."""
+    # TFX allows no full stops in names. It creates a folder for a metadata store that is not used.
     with tempfile.TemporaryDirectory() as root:
         local = {"name": config.name.replace(".", "-"), "root": Path(root)}
         dag = create_pipeline(config.model_copy(update=local), make_plan(config, None))
@@ -91,10 +82,9 @@ def _tfx_spec(config: Config) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _finish_step(spec: dict[str, Any], step: str, config: KubeflowConfig) -> None:
-    """Completes what TFX leaves out of a step's container and task."""
     pod = config.pod_of(step)
     container, task = _container(spec, step), spec["root"]["dag"]["tasks"][step]
-    container.pop("lifecycle", None)  # the entry point runs ExampleGen's driver itself
+    container.pop("lifecycle", None)  # the entry point runs ExampleGen's driver instead
     container["image"] = pod.image or config.image
     container["resources"] = resources_of(pod)
     container["args"] = ["--step", step, *container["args"]]
@@ -103,7 +93,7 @@ def _finish_step(spec: dict[str, Any], step: str, config: KubeflowConfig) -> Non
 
 
 def _set_types(spec: dict[str, Any], step: str, classes: dict[str, str]) -> None:
-    """Declares artifacts as Kubeflow knows them, and tells the entry point what they are to TFX."""
+    """Declares artifacts with Kubeflow's types and passes TFX's to the entry point."""
     component = spec["components"][step]
     outputs = component["outputDefinitions"]["artifacts"]
     to_tfx = {

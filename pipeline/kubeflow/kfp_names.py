@@ -43,7 +43,6 @@ def rename(spec: dict[str, Any]) -> None:
 
 
 def _renamed(step: str, task: dict[str, Any]) -> dict[str, Any]:
-    """Returns a task with the names it refers to replaced."""
     for kind in ("artifacts", "parameters"):
         for source in task.get("inputs", {}).get(kind, {}).values():
             for output in source.values():

@@ -1,4 +1,4 @@
-"""Connects what a run is given, its parameters and its records, with the steps that read it."""
+"""Connects a pipeline's parameters and records with the steps that read them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,14 @@ from pipeline.kubeflow.step.uris import is_object_store
 from pipeline.kubeflow.system_types import DATASET, type_schema
 
 _IMPORTER = "records"
-_IMPORTED = "artifact"  # what kfp calls an importer's output
+_IMPORTED = "artifact"  # kfp's name of an importer's output
 _RECORDS_TYPE = type_schema(DATASET)
 
 
 def connect_inputs(spec: dict[str, Any], config: Config) -> None:
-    """Adds to a pipeline spec what runs may be given.
+    """Adds parameters, the data fingerprint and an importer of records to a PipelineSpec.
 
-    Args:
-        spec: message PipelineSpec, in which everything has the name of its node.
-        config: the run's configuration, whose push destination is the cluster's.
+    Names in `spec` are those of nodes; the push destination in `config` is the cluster's.
     """
     _add_parameters(spec, config)
     _add_data_fingerprint(spec)
@@ -37,7 +35,6 @@ def connect_inputs(spec: dict[str, Any], config: Config) -> None:
 
 
 def _add_parameters(spec: dict[str, Any], config: Config) -> None:
-    """Makes settings parameters of the pipeline, and hands them to the steps that read them."""
     parameters = parameters_of(config)
     inputs = spec["root"].setdefault("inputDefinitions", {})
     inputs["parameters"] = {each.name: each.spec for each in parameters}
@@ -50,7 +47,7 @@ def _add_parameters(spec: dict[str, Any], config: Config) -> None:
 
 
 def _add_data_fingerprint(spec: dict[str, Any]) -> None:
-    """Lets training know the records it learns from, which only ImportExampleGen sees."""
+    """Passes the records' fingerprint from ImportExampleGen to nodes that train."""
     outputs = spec["components"][IMPORT_EXAMPLE_GEN.name]["outputDefinitions"]
     outputs["parameters"] = {DATA_FINGERPRINT: {"parameterType": "STRING"}}
     source = {
@@ -65,7 +62,7 @@ def _add_data_fingerprint(spec: dict[str, Any]) -> None:
 
 
 def _add_importer(spec: dict[str, Any], config: Config) -> None:
-    """Fetches the records from an object store, as an artifact."""
+    """Adds an importer of records in an object store, as an artifact."""
     spec["components"][_IMPORTER] = {
         "executorLabel": _IMPORTER,
         "inputDefinitions": {"parameters": {"uri": {"parameterType": "STRING"}}},

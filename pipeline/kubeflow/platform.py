@@ -1,4 +1,4 @@
-"""What each step asks of Kubernetes: the second document of a package."""
+"""Writes the Kubernetes settings of each step: the second document of a package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _GIGABYTE = 1e9
 
 
 def resources_of(pod: PodConfig) -> dict[str, Any]:
-    """Writes processor, memory and GPUs as message ResourceSpec.
+    """Returns CPU, memory and GPUs as message ResourceSpec.
 
     Cores and gigabytes are numbers, in the fields that every version of the backend reads.
     """
@@ -31,10 +31,10 @@ _LONGEST_STEP_S = 7 * 24 * 3600
 
 
 def retry_policy_of(pod: PodConfig) -> dict[str, Any]:
-    """Writes retries as message RetryPolicy.
+    """Returns retries as message RetryPolicy.
 
-    Argo counts the longest duration from the start of the first try, and without one Kubeflow
-    writes 0 seconds: no step would ever be tried again. So it covers every try with its wait.
+    Argo counts the maximum duration from the start of the first try, and Kubeflow's default is 0
+    seconds, which allows no retry. So it covers every try with its wait.
     """
     waits_s = sum(pod.backoff_s * pod.backoff_factor**attempt for attempt in range(pod.retries))
     tries_s = (pod.retries + 1) * (pod.time_limit_s or _LONGEST_STEP_S)
@@ -47,13 +47,7 @@ def retry_policy_of(pod: PodConfig) -> dict[str, Any]:
 
 
 def kubernetes_of(config: KubeflowConfig, step: str, pipeline_name: str) -> dict[str, Any]:
-    """Writes the rest as message KubernetesExecutorConfig.
-
-    Args:
-        config: the cluster's settings.
-        step: the node.
-        pipeline_name: becomes a label of the pod.
-    """
+    """Returns a step's labels, volumes, secrets and so on as message KubernetesExecutorConfig."""
     pod = config.pod_of(step)
     labels = {
         "app.kubernetes.io/name": "dogbreed",
@@ -105,7 +99,7 @@ def kubernetes_of(config: KubeflowConfig, step: str, pipeline_name: str) -> dict
 
 
 def _is_spared(volume: VolumeConfig, config: KubeflowConfig) -> bool:
-    """Says whether a volume would only hold the records, which come from an object store."""
+    """Returns whether a volume is only for records, and those come from an object store."""
     return is_object_store(config.data) and {*volume.steps} == {*RECORD_READERS}
 
 

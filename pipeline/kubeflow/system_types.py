@@ -1,19 +1,17 @@
-"""Kubeflow's own types of artifacts, and what it wants of those that its page shows."""
+"""Kubeflow's own artifact types, and what its UI requires of those it shows."""
 
 from __future__ import annotations
 
 from typing import Any
 
 ARTIFACT = "system.Artifact"
-"""Anything."""
+"""Any artifact."""
 DATASET = "system.Dataset"
-"""Examples."""
 MODEL = "system.Model"
-"""A model."""
 HTML = "system.HTML"
-"""A page; the artifact is that one file, no folder."""
+"""A page: a single file, not a folder."""
 METRICS = "system.Metrics"
-"""Figures, as metadata: each must be a number."""
+"""Metrics, as metadata: each must be a number."""
 CLASSIFICATION_METRICS = "system.ClassificationMetrics"
 """A confusion matrix, as the metadata `confusionMatrix`: `annotationSpecs` with a `displayName` for
 each class, and `rows` with a `row` of counts for each."""
@@ -22,15 +20,15 @@ _VERSION = "0.0.1"
 
 
 def type_schema(title: str) -> dict[str, Any]:
-    """Writes a type as message ArtifactTypeSchema."""
+    """Returns a type as message ArtifactTypeSchema."""
     return {"schemaTitle": title, "schemaVersion": _VERSION}
 
 
 def title_of(artifact: dict[str, Any]) -> str:
-    """Returns the type of an artifact, a message RuntimeArtifact; empty where it has none."""
+    """Returns the type of a RuntimeArtifact; empty if it has none."""
     return str(artifact.get("type", {}).get("schemaTitle", ""))
 
 
 def is_number(value: object) -> bool:
-    """Says whether a metadata value is a number, which true and false are not."""
+    """Returns whether a metadata value is a number; booleans are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -52,10 +52,7 @@ class StepOutputError(Exception):
 def read_output(task: Task, handover: Handover, local_path: Callable[[str], Path]) -> Results:
     """Reads a step's outputs and checks them as the launcher and Kubeflow's page do.
 
-    Args:
-        task: the step's task.
-        handover: the step's inputs.
-        local_path: maps the URI of an output to its local path.
+    `local_path` maps the URI of an output to its local path.
 
     Raises:
         StepOutputError: the launcher or the page would reject them.
@@ -118,11 +115,7 @@ _LOGS = "executor-logs"
 class Bucket:
     """An `Exchange` that copies artifacts to and from an object store, as the launcher does.
 
-    Args:
-        folder: stands for the store.
-        scratch: folder for the steps' own disks.
-        pipeline_root: URI below which artifacts are kept.
-        pipeline_name: the pipeline.
+    `folder` stands for the store, `scratch` holds the steps' disks.
     """
 
     def __init__(self, folder: Path, scratch: Path, pipeline_root: str, pipeline_name: str) -> None:

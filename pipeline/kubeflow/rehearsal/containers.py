@@ -162,7 +162,6 @@ def _limits(task: Task) -> dict[str, Any]:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Splits a stream of bytes into decoded lines."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")

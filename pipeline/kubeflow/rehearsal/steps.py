@@ -208,7 +208,6 @@ def _stop(process: subprocess.Popen[str], timed_out: threading.Event) -> None:
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
-    """Kills a step's process group."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

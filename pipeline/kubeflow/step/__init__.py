@@ -1,1 +1,1 @@
-"""One step on a cluster: `python -m pipeline.kubeflow.step`, between KFP's launcher and TFX."""
+"""Runs one step on a cluster with TFX, called by KFP's launcher: `python -m` this package."""

@@ -1,7 +1,6 @@
-"""Entry point of every step's container: `python -m pipeline.kubeflow.step`.
+"""Entry point of every step's container, `python -m pipeline.kubeflow.step`.
 
-It stands between Kubeflow's launcher and TFX's own entry point, each of which was written for
-another partner. It ends with one line that says how the step ended.
+It adapts Kubeflow's launcher to TFX's own entry point. Its last line says how the step ended.
 """
 
 from __future__ import annotations
@@ -32,20 +31,13 @@ from trainer.training.history import PROGRESS_LOGGER
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs a step.
-
-    Args:
-        argv: the arguments that `pipeline.kubeflow.compile` wrote.
-
-    Returns:
-        The exit code.
-    """
+    """Runs a step with the arguments of a package and returns the exit code."""
     args, beam_args = _parser().parse_known_args(argv)
     _log_to_standard_error()
     signal.signal(signal.SIGTERM, _stop)
     started_at = time.monotonic()
     try:
-        gc.disable()  # TFX's eight thousand modules leave no garbage, and are sought for it
+        gc.disable()  # faster: importing TFX's 8,000 modules leaves no garbage
         from pipeline.kubeflow.step.run_step import run_step
 
         gc.freeze()
@@ -85,7 +77,7 @@ def _message(text: str) -> dict[str, Any]:
 
 
 class _ProgressHandler(logging.Handler):
-    """Writes what a training says of itself as lines that a rehearsal recognises."""
+    """Writes training progress as lines that a rehearsal recognises."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes a line."""
@@ -99,7 +91,7 @@ def _log_to_standard_error() -> None:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
     logging.getLogger("apache_beam.typehints").setLevel(logging.WARNING)  # a line for every type
-    # What nobody has asked for is no news, nor is the age of this Python.
+    # Hides notes on missing optional features and warnings about this Python's age.
     logging.getLogger("absl").addFilter(lambda record: "not available" not in record.getMessage())
     warnings.filterwarnings("ignore", category=FutureWarning)
     progress = logging.getLogger(PROGRESS_LOGGER)
@@ -109,13 +101,13 @@ def _log_to_standard_error() -> None:
 
 
 def _stop(signum: int, frame: object) -> NoReturn:
-    """Ends at once when the pod is deleted: checkpoints are written as training goes."""
+    """Exits at once when the pod is deleted: training has written its checkpoints."""
     print("dogbreed: stopped by a signal", file=sys.stderr, flush=True)
     os._exit(ExitCode.TERMINATED)
 
 
 def _write_last_line(line: str) -> None:
-    """Writes what is also the pod's termination message where there is a file."""
+    """Writes the last line, also as the pod's termination message if there is a file for it."""
     sys.stdout.flush()
     print(line, file=sys.stderr, flush=True)
     message = Path("/dev/termination-log")
@@ -124,7 +116,7 @@ def _write_last_line(line: str) -> None:
 
 
 if __name__ == "__main__":
-    # Threads of TensorFlow or gRPC that still linger must not hold up, nor end, the step.
+    # Lingering threads of TensorFlow or gRPC must neither delay nor crash the step's end.
     code = main(sys.argv[1:])
     sys.stderr.flush()
     os._exit(code)

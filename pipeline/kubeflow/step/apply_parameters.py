@@ -1,4 +1,4 @@
-"""Puts the pipeline's parameters where a node's own properties want them."""
+"""Writes the values of the pipeline's parameters into a node's properties."""
 
 from __future__ import annotations
 
@@ -43,16 +43,13 @@ from trainer.training.config import TrainerConfig
 def apply_parameters(
     step: str, properties: Mapping[str, Any], *, inputs: str = ""
 ) -> dict[str, Any]:
-    """Returns a node's properties as TFX knows them, changed by the pipeline's parameters.
+    """Returns a node's properties for TFX, changed by the pipeline's parameters.
 
-    Args:
-        step: the node.
-        properties: TFX's own, and the pipeline's parameters under their prefixed names.
-        inputs: identifies the step's inputs: the same when it is tried again, and another in
-            another run, but for results that are reused.
+    `properties` holds the parameters under prefixed names. `inputs` identifies the step's inputs:
+    equal in retries, different in other runs unless cached results are reused.
 
     Raises:
-        UserError: a parameter's value makes no sense.
+        UserError: a parameter's value is invalid.
     """
     own = {name: value for name, value in properties.items() if not name.startswith(PREFIX)}
     given = {
@@ -63,7 +60,7 @@ def apply_parameters(
     if step in _CHANGES and given:
         _CHANGES[step](own, given)
     if NODES[step].trains:
-        # Checkpoints that a retry goes on from, and that no other run at work may touch.
+        # Checkpoints: retries resume from them, and concurrent runs must not share them.
         config = json.loads(own["custom_config"])
         config["work_dir"] = _sibling(config["work_dir"], inputs)
         own["custom_config"] = json.dumps(config)
@@ -125,12 +122,12 @@ def _to_report(own: dict[str, Any], given: dict[str, Any]) -> None:
 
 
 def _training_settings(given: dict[str, Any]) -> dict[str, Any]:
-    """Reads settings of the training; Kubeflow hands over every number as floating-point."""
+    """Returns the training settings; Kubeflow passes every number as floating-point."""
     return {"epochs": int(given["epochs"]), "learning_rate": float(given["learning_rate"])}
 
 
 def _sibling(folder: str, *identity: Any) -> str:
-    """Returns the folder beside `folder` for something that is told from it by `identity`."""
+    """Returns a folder beside `folder` whose name is a fingerprint of its name and `identity`."""
     path = PurePosixPath(folder)
     return str(path.with_name(fingerprint(path.name, *identity)))
 

@@ -1,7 +1,6 @@
-"""What the backend tells a step and hears from it, made fit for TFX and for the launcher.
+"""Converts the launcher's ExecutorInput for TFX, and TFX's ExecutorOutput for the launcher.
 
-ExecutorInput and ExecutorOutput are handled in their JSON form: versions of the backend differ in
-fields that TFX need not know.
+Both are in JSON form: versions of the backend differ in fields that TFX need not know.
 """
 
 from __future__ import annotations
@@ -21,15 +20,10 @@ def for_tfx(
 ) -> Message:
     """Returns an ExecutorInput that TFX can read.
 
-    Locations become local paths; artifacts get the types that they were compiled with; what TFX did
-    not declare, such as the backend's `executor-logs`, is left out, and so are metadata without
-    value. Inputs say in custom properties what the backend calls them, and where it keeps them.
-
-    Args:
-        executor_input: as the backend gives it.
-        inputs_spec: message ComponentInputsSpec of the node as TFX compiled it.
-        outputs_spec: message ComponentOutputsSpec of it.
-        places: where things are.
+    URIs become local paths and artifacts get the types in the specs, messages ComponentInputsSpec
+    and ComponentOutputsSpec as TFX compiled them. Artifacts that the specs lack, such as the
+    backend's `executor-logs`, and null metadata are dropped. Inputs get the backend's names and
+    URIs as custom properties.
     """
     inputs, outputs = executor_input.get("inputs", {}), executor_input["outputs"]
     return {
@@ -52,14 +46,10 @@ def for_launcher(
 ) -> Message:
     """Returns an ExecutorOutput that the launcher can read.
 
-    Locations are those of the pipeline again; null values are left out, and beside figures what is
-    no number, such as the version that TFX adds: newer launchers fail at either.
-
-    Args:
-        executor_output: as TFX leaves it.
-        executor_input: as the backend gave it; knows the outputs' types.
-        parameters: output parameters of the step.
-        places: those that `for_tfx` was given.
+    Paths become URIs again. Null values are dropped, and values of metrics that are no numbers,
+    such as the version that TFX adds: newer launchers fail at either. `executor_input`, from the
+    backend, has the outputs' types; `parameters` are output parameters; `places` is the object
+    given to `for_tfx`.
     """
     given = executor_input["outputs"].get("artifacts", {})
     artifacts = {}
@@ -82,7 +72,6 @@ def for_launcher(
 
 
 def _artifacts(messages: Message, spec: Message, places: Places) -> Message:
-    """Maps the artifacts that `spec` declares."""
     given = messages.get("artifacts", {})
     return {
         key: {
@@ -109,7 +98,7 @@ def _with_origins(artifacts: Message, given: Message) -> Message:
 def _artifact(artifact: Message, artifact_type: Message, places: Places) -> Message:
     metadata = artifact.get("metadata") or {}
     return {
-        # TFX's Evaluator writes down the names of models, and fails where there is none.
+        # TFX's Evaluator records the names of models, and fails without.
         "name": artifact.get("name") or artifact["uri"],
         "uri": places.local(artifact["uri"]),
         "type": artifact_type,

@@ -1,4 +1,4 @@
-"""Runs TFX's executor of one step, between what the launcher gives and what it takes."""
+"""Runs TFX's executor of one step: converts inputs, checks mounts, converts outputs."""
 
 from __future__ import annotations
 
@@ -32,11 +32,7 @@ from pipeline.kubeflow.system_types import HTML, title_of
 
 
 def records_at(path: str, location: str) -> Dataset:
-    """Loads what is known of the records.
-
-    Args:
-        path: where they are here.
-        location: what the pipeline calls that place.
+    """Loads the description of the records at a local path; `location` is for messages.
 
     Raises:
         UserError: there are none.
@@ -56,14 +52,10 @@ def records_at(path: str, location: str) -> Dataset:
 
 
 def check_schema(path: str, location: str) -> None:
-    """Looks for the schema that the configuration names.
-
-    Args:
-        path: where it is here.
-        location: what the configuration calls it.
+    """Checks that the curated schema is at a local path; `location` is for messages.
 
     Raises:
-        UserError: it is not there.
+        UserError: it is missing.
     """
     if not Path(path).is_file():
         raise UserError(
@@ -73,15 +65,10 @@ def check_schema(path: str, location: str) -> None:
 
 
 def check_writable(path: str, location: str, *, declared_read_only: bool) -> None:
-    """Makes a folder and tries to write to it.
-
-    Args:
-        path: where it is here.
-        location: what the pipeline calls that place.
-        declared_read_only: whether a rehearsal says that it cannot be written.
+    """Checks that a folder can be created and written to; `location` is for messages.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: it cannot, or a rehearsal declares it read-only.
     """
     reason = "Read-only file system" if declared_read_only else None
     if reason is None:
@@ -98,14 +85,10 @@ def check_writable(path: str, location: str, *, declared_read_only: bool) -> Non
 
 
 def run_step(args: argparse.Namespace, beam_args: list[str]) -> None:
-    """Runs one step.
-
-    Args:
-        args: the entry point's arguments.
-        beam_args: arguments for Beam.
+    """Runs one step with the entry point's arguments.
 
     Raises:
-        UserError: something on the cluster is not as the step needs it.
+        UserError: a mount, file or parameter that the step needs is missing or invalid.
         DatasetError: the records are damaged.
     """
     places = Places.of_environment()
@@ -142,7 +125,7 @@ def run_step(args: argparse.Namespace, beam_args: list[str]) -> None:
 
 
 def _finish_outputs(given: Message, message: Message) -> None:
-    """Leaves outputs as the launcher takes them: there, and a page as a single file."""
+    """Creates missing outputs and turns the folder of an HTML page into a single file."""
     for key, listed in message["outputs"]["artifacts"].items():
         path = Path(listed["artifacts"][0]["uri"])
         path.mkdir(parents=True, exist_ok=True)
@@ -159,7 +142,7 @@ def _input_locations(executor_input: Message) -> str:
 
 
 def _where_records_are(step: str, executor_input: Message) -> str | None:
-    """Returns the place of the records, for steps that read them: a parameter or an artifact."""
+    """Returns the location of the records, a parameter or artifact, for steps that read them."""
     if not NODES[step].reads_records:
         return None
     inputs = executor_input.get("inputs", {})
@@ -172,11 +155,7 @@ def _where_records_are(step: str, executor_input: Message) -> str | None:
 def _prepare(
     step: str, parameters: dict[str, Any], location: str | None, places: Places
 ) -> dict[str, str]:
-    """Looks at what the step needs, before TFX does.
-
-    Returns:
-        The step's output parameters.
-    """
+    """Checks what the step needs before TFX runs, and returns the step's output parameters."""
     if step == PUSHER.name:
         destination = parameters[PREFIX + PUSH_DESTINATION]
         check_writable(
@@ -195,7 +174,7 @@ def _prepare(
 def _mapped(
     parameters: dict[str, Any], step: str, places: Places, *, is_from_records: bool
 ) -> dict[str, Any]:
-    """Maps the paths of a container to the folders that stand for them in a rehearsal."""
+    """Maps container paths in the properties to local folders of a rehearsal."""
     if step == CURATED_SCHEMA.name and not is_from_records:
         parameters["schema_file"] = places.local(parameters["schema_file"])
     if step == BASELINE.name:

@@ -1,11 +1,11 @@
-"""Lines by which a step's log speaks to those who follow it; free of TFX imports."""
+"""Log lines of a step that rehearsals and `dogbreed submit` parse; free of TFX imports."""
 
 from __future__ import annotations
 
 PROGRESS_LINE = "dogbreed progress: "
-"""Begins a line with what the running node is at."""
+"""Prefix of a line on the progress of the running node."""
 MILESTONE_LINE = "dogbreed milestone: "
-"""Begins one that is worth keeping."""
+"""Prefix of a progress line that is printed even without a terminal."""
 
 
 def done_line(step: str, elapsed_s: float) -> str:
@@ -19,7 +19,7 @@ def failed_line(step: str, reason: str) -> str:
 
 
 def reason_in(step: str, lines: list[str]) -> str | None:
-    """Finds why a step failed in what it wrote; None where it did not come to say so."""
+    """Returns the reason in the last failure line of a step's log, or None without one."""
     begin = failed_line(step, "")
     for line in reversed(lines):
         if line.startswith(begin):

@@ -1,4 +1,4 @@
-"""The calls of Kubeflow Pipelines' API that we need; what they give are kfp's own models."""
+"""Calls Kubeflow Pipelines' API; results are kfp's own models."""
 
 from __future__ import annotations
 
@@ -14,34 +14,32 @@ from foundation.errors import UserError
 from pipeline.kubeflow.submit.client import ApiClient, LoginPageError, NotFoundError, RefusedError
 from pipeline.kubeflow.submit.workflow import DRIVER, Workflow
 
+# States of runs and tasks.
 SUCCEEDED = "SUCCEEDED"
-"""State of a run or task that did all it should."""
 FAILED = "FAILED"
-"""State of one that failed."""
 CANCELED = "CANCELED"
-"""State of one that was stopped."""
 ENDED = (SUCCEEDED, FAILED, CANCELED, "SKIPPED")
-"""States that are not left again."""
+"""Final states."""
 
 Kind = Literal["pipeline", "experiment", "recurring_run"]
-"""What is found by its name."""
+"""Kinds of objects that `Kubeflow.find` finds by name."""
 
 _RUN_ID_LENGTH = 36  # characters of a UUID
 
 
 def tasks_of(run: V2beta1Run) -> dict[str, V2beta1PipelineTaskDetail]:
-    """Returns a run's tasks by name: the steps as the package calls them, and their helpers."""
+    """Returns a run's tasks by name: the package's tasks and their drivers."""
     details = run.run_details.task_details if run.run_details else None
     return {task.display_name: task for task in details or ()}
 
 
 def moment(value: datetime.datetime | None) -> datetime.datetime | None:
-    """Drops the times by which Kubeflow says "not yet": the years 1 and 1970."""
+    """Returns a time, or None for the years 1 and 1970, by which Kubeflow means "not yet"."""
     return value if value is not None and value.year > 1970 else None
 
 
 def elapsed_s(run: V2beta1Run, step: str) -> float:
-    """Returns how long a step took, or its driver where that is all there was, in seconds."""
+    """Returns the seconds that a step took, or its driver if only that ran."""
     tasks = tasks_of(run)
     task = tasks.get(step) or tasks.get(step + DRIVER)
     if task is None or not (moment(task.start_time) and moment(task.end_time)):
@@ -50,13 +48,7 @@ def elapsed_s(run: V2beta1Run, step: str) -> float:
 
 
 class Kubeflow:
-    """Kubeflow Pipelines at one host.
-
-    Where the server cannot be asked or refuses, every method raises a `UserError`.
-
-    Args:
-        client: sends the requests.
-    """
+    """A Kubeflow Pipelines server; every method raises a `UserError` if a request fails."""
 
     def __init__(self, client: ApiClient) -> None:
         self.client = client
@@ -64,7 +56,7 @@ class Kubeflow:
         self._namespace = client.connection.namespace
 
     def check(self) -> None:
-        """Makes sure that a Kubeflow Pipelines is there that is new enough and knows us."""
+        """Checks that the server has API v2beta1 and grants access, and that a namespace is set."""
         try:
             health = self.call("Healthz", "get_healthz")
         except NotFoundError:
@@ -76,14 +68,14 @@ class Kubeflow:
     def call(self, service: str, name: str, /, *arguments: Any, **options: Any) -> Any:
         """Calls one of kfp's generated methods, such as list_runs of `RunServiceApi`.
 
-        That is its name in kfp-server-api 2.0; later ones call it run_service_list_runs.
+        Names are those of kfp-server-api 2.0; later versions have run_service_list_runs.
         """
         methods = getattr(kfp_server_api, f"{service}ServiceApi")(self.client)
         names = (each for each in dir(methods) if each == name or each.endswith(f"_service_{name}"))
         return getattr(methods, next(names))(*arguments, **options)
 
     def find(self, kind: Kind, name: str) -> list[str]:
-        """Returns the identifiers of what has that name."""
+        """Returns the identifiers of the objects of a kind with a name."""
         condition = _filter("display_name", "EQUALS", name)
         found = self.call(
             _service(kind), f"list_{kind}s", namespace=self._namespace, filter=condition
@@ -91,7 +83,7 @@ class Kubeflow:
         return [getattr(one, f"{kind}_id") for one in getattr(found, f"{kind}s") or ()]
 
     def ensure(self, kind: Kind, name: str) -> str:
-        """Returns the identifier of what has that name, which is made if need be."""
+        """Returns the identifier of the object with a name, and creates it if missing."""
         if found := self.find(kind, name):
             return found[0]
         model = getattr(kfp_server_api, f"V2beta1{_service(kind)}")
@@ -99,7 +91,7 @@ class Kubeflow:
         return getattr(self.call(_service(kind), f"create_{kind}", body), f"{kind}_id")
 
     def find_version(self, pipeline_id: str, name_part: str) -> V2beta1PipelineVersion | None:
-        """Returns the newest version of a pipeline whose name has `name_part`, or None."""
+        """Returns the newest version of a pipeline whose name contains `name_part`, or None."""
         found = self.call(
             "Pipeline",
             "list_pipeline_versions",
@@ -110,7 +102,7 @@ class Kubeflow:
         return found[0] if found else None
 
     def run(self, run_id: str) -> V2beta1Run:
-        """Fetches a run with what is known of its tasks, by its identifier or the start of it."""
+        """Fetches a run with its task details, by its identifier or the start of it."""
         found = [run_id]
         if len(run_id) < _RUN_ID_LENGTH:
             condition = _filter("run_id", "IS_SUBSTRING", run_id)
@@ -137,10 +129,9 @@ class Kubeflow:
         return found.runs or []
 
     def workflow(self, run_id: str) -> Workflow | None:
-        """Fetches the Argo workflow behind a run, which alone tells of pods; None without one.
+        """Fetches the Argo workflow of a run, the only source on its pods; None without one.
 
-        Kubeflow keeps a copy when the workflow is removed from the cluster, an hour after its end.
-        Only the older API gives that away.
+        Only the older API serves it, from a copy: the cluster's is deleted an hour after its end.
         """
         try:
             detail = json.loads(self.client.read_text(f"/apis/v1beta1/runs/{run_id}"))
@@ -149,7 +140,7 @@ class Kubeflow:
             return None  # a server without the older API, or without a copy
 
     def _other_server(self) -> UserError:
-        """Says what answers where no Kubeflow Pipelines of version 2 does."""
+        """Returns the error for a server without API v2beta1."""
         try:
             self.client.read_text("/apis/v1beta1/healthz")
         except (RefusedError, LoginPageError):
@@ -168,6 +159,6 @@ def _service(kind: Kind) -> str:
 
 
 def _filter(key: str, operation: str, text: str) -> str:
-    """Spells a condition on what is listed: message Filter of the API, as JSON."""
+    """Returns a condition for list calls: message Filter of the API, as JSON."""
     predicate = {"operation": operation, "key": key, "stringValue": text}
     return json.dumps({"predicates": [predicate]})

@@ -103,7 +103,6 @@ class ApiClient(kfp_server_api.ApiClient):
     def _refusal(
         self, answer: kfp_server_api.ApiException, path: str
     ) -> RefusedError | UnreachableError:
-        """Returns the error for an unsuccessful response."""
         host, where = self.connection.host, self.connection.namespace
         status, says = int(answer.status), f"({answer.status} {answer.reason})"
         detail = _detail((answer.body or b"").decode("utf-8", errors="replace"))
@@ -123,7 +122,6 @@ class ApiClient(kfp_server_api.ApiClient):
         return kind(f"{host} refused {path} {says}{detail}.")
 
     def _unreachable(self, reason: BaseException | None) -> UserError:
-        """Returns the error for a request without a response."""
         host = self.connection.host
         if isinstance(reason, SSLError):
             return UserError(

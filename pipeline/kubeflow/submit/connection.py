@@ -1,4 +1,4 @@
-"""Where Kubeflow Pipelines is, and what lets us in."""
+"""Addresses and credentials of Kubeflow Pipelines."""
 
 from __future__ import annotations
 
@@ -10,48 +10,48 @@ from urllib.parse import urlsplit
 from foundation.errors import UserError
 
 HOST_VARIABLES = ("DOGBREED_KFP_HOST", "KF_PIPELINES_ENDPOINT")
-"""Variables that name the host; the second is kfp's own."""
+"""Environment variables that name the host; the second is kfp's own."""
 TOKEN_VARIABLE = "DOGBREED_KFP_TOKEN"
-"""Variable with a bearer token."""
+"""Environment variable with a bearer token."""
 TOKEN_FILE_VARIABLE = "KF_PIPELINES_SA_TOKEN_PATH"
-"""Variable with the path of a service account's token; kfp's own. Kubernetes renews that file."""
+"""kfp's own variable with the path of a service account's token, a file that Kubernetes renews."""
 COOKIES_VARIABLE = "DOGBREED_KFP_COOKIES"
-"""Variable with cookies as a browser sends them: NAME=VALUE; NAME=VALUE."""
+"""Environment variable with cookies as a browser sends them: NAME=VALUE; NAME=VALUE."""
 
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach Kubeflow Pipelines. Secrets come from the environment and nowhere else."""
+    """Address and credentials of a server; secrets come from the environment alone."""
 
     host: str
-    """Address of its API or of its page, as `address_from` gives it."""
+    """URL of its API or UI, as `address_from` returns it."""
     namespace: str | None = None
-    """Whose runs are meant, where Kubeflow has several users."""
+    """Namespace of the runs, for Kubeflow with several users."""
     ca: Path | None = None
     """Certificates to trust, in PEM; None for the public authorities."""
     verify: bool = True
-    """Whether the server's certificate is checked."""
+    """Whether to check the server's certificate."""
     token: str = field(default_factory=lambda: os.environ.get(TOKEN_VARIABLE, ""))
     """Bearer token; empty for none."""
     token_file: str = field(default_factory=lambda: os.environ.get(TOKEN_FILE_VARIABLE, ""))
-    """File with a bearer token, read anew for each request where there is no other; or empty."""
+    """File with a bearer token, read at each request if `token` is empty; empty for none."""
     cookies: str = field(default_factory=lambda: os.environ.get(COOKIES_VARIABLE, ""))
     """Cookies as a browser sends them; empty for none."""
 
     def __post_init__(self) -> None:
-        """Raises a `UserError` where a file that is named is not there."""
+        """Raises a `UserError` if a file does not exist."""
         for file, option in ((self.ca, "--ca"), (self.token_file, "the token's")):
             if file and not Path(file).is_file():
                 raise UserError(f"There is no file {file} ({option}).")
 
     @property
     def has_credentials(self) -> bool:
-        """Whether anything is sent that says who is asking."""
+        """Whether a token or cookies are sent."""
         return any((self.token, self.token_file, self.cookies))
 
     @property
     def how_to_log_in(self) -> str:
-        """What to do where the server does not let us in."""
+        """Advice for when the server denies access."""
         if self.has_credentials:
             return (
                 f"The token or cookies may have expired: renew {TOKEN_VARIABLE} or "
@@ -70,10 +70,10 @@ class Connection:
 
 
 def address_from(typed: str | None) -> str:
-    """Completes an address as typed, or as the environment has it.
+    """Returns the server's URL, as typed or from the environment; https:// is the default.
 
     Raises:
-        UserError: there is none, or it cannot be one.
+        UserError: there is none, or it is invalid.
     """
     named = typed or next(filter(None, map(os.environ.get, HOST_VARIABLES)), None)
     if not named:

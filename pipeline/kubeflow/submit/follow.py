@@ -1,4 +1,4 @@
-"""Follows a run to its end, and says what it came to."""
+"""Follows a run to its end and reports whether it failed, why, and whether it pushed a model."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from pipeline.kubeflow.submit.workflow import DRIVER
 from pipeline.local.display import RunDisplay
 from pipeline.local.observer import NodeStatus
 
-_PUSHED_MODEL, _PUSHED = "pushed_model", "pushed"  # its output, as Report's input; TFX's property
+_PUSHED_MODEL, _PUSHED = "pushed_model", "pushed"  # Pusher's output, as Report's input; property
 _LOG_SAYS = {"Model pushed to": True, "was not blessed": False}  # whether TFX's Pusher pushed
 _OUT_OF_MEMORY = "OOMKilled"  # Kubernetes' word
-_PATIENCE_S = 300.0  # how long Kubeflow may be away while a run is followed
+_PATIENCE_S = 300.0  # how long Kubeflow may be unreachable while a run is followed
 _NO_REASON = "Kubeflow does not say why"
 
 _T = TypeVar("_T")
@@ -35,21 +35,16 @@ def follow(
     display: RunDisplay,
     interval_s: float,
 ) -> V2beta1Run:
-    """Shows a run until it has ended, and returns it as it ended.
+    """Shows a run until it has ended and returns its final state; polls every `interval_s` seconds.
 
-    Args:
-        kubeflow: where it runs.
-        run: the run.
-        steps: its nodes by the names of their tasks, in order.
-        display: where to show it.
-        interval_s: seconds between two looks.
+    `steps` are its nodes by the names of their tasks, in order.
 
     Raises:
-        UserError: Kubeflow cannot be asked any more.
+        UserError: Kubeflow refuses, or stays unreachable.
     """
 
     def patiently(fetch: Callable[[str], _T]) -> _T:
-        """Asks until there is an answer: a server may be away for a while."""
+        """Retries while the server is unreachable."""
         give_up_at = time.monotonic() + _PATIENCE_S
         while True:
             try:
@@ -76,9 +71,9 @@ def follow(
 
 
 def pushed(kubeflow: api.Kubeflow, run: V2beta1Run, steps: Mapping[str, str]) -> bool | None:
-    """Tells whether a run that succeeded pushed its model; None where that cannot be known.
+    """Returns whether a run that succeeded pushed its model; None if unknown.
 
-    Pusher notes it on its output, which Report is given. Without a Report, Pusher's log says it.
+    It is a property of Pusher's output, an input of Report. Without Report, Pusher's log says it.
     """
     pusher = next((task for task, node in steps.items() if node == PUSHER.name), None)
     with suppress(UserError):  # the run has succeeded all the same
@@ -95,7 +90,7 @@ def pushed(kubeflow: api.Kubeflow, run: V2beta1Run, steps: Mapping[str, str]) ->
 
 
 def check_succeeded(kubeflow: api.Kubeflow, run: V2beta1Run, steps: Mapping[str, str]) -> None:
-    """Raises a `UserError` with failed step, reason and log, unless the run has succeeded."""
+    """Raises a `UserError` with failed step, reason and log command if the run did not succeed."""
     if run.state == api.SUCCEEDED:
         return
     if run.state == api.CANCELED:
@@ -114,12 +109,12 @@ def check_succeeded(kubeflow: api.Kubeflow, run: V2beta1Run, steps: Mapping[str,
 
 
 def first_step(run: V2beta1Run, steps: Iterable[str], status: NodeStatus) -> str | None:
-    """Returns the first step that stands so, or None."""
+    """Returns the first step with a status, or None."""
     return next((step for step in steps if _status(run, step) == status), None)
 
 
 def page_of(kubeflow: api.Kubeflow, run: V2beta1Run) -> str:
-    """Returns the address at which Kubeflow's page shows a run."""
+    """Returns the URL of a run in Kubeflow's UI."""
     return f"{kubeflow.host}/#/runs/details/{run.run_id}"
 
 
@@ -136,7 +131,7 @@ def _show(
         if now == NodeStatus.WAITING:
             if run.state not in api.ENDED:
                 continue
-            now = NodeStatus.STOPPED  # it was at work when the run was cancelled
+            now = NodeStatus.STOPPED  # it was running when the run was cancelled
         elif before == NodeStatus.WAITING:
             display.node_started(node)
         if now == NodeStatus.RAN and was_reused(step):
@@ -159,14 +154,14 @@ def _status(run: V2beta1Run, step: str) -> NodeStatus:
 
 
 def _reason(kubeflow: api.Kubeflow, run: V2beta1Run, step: str, node: str) -> str:
-    """Finds why a step failed: what it says itself, else what Kubernetes says of its end."""
+    """Returns the reason a step failed, from its log, else from its pod."""
     workflow = kubeflow.workflow(run.run_id)
     if workflow is None:
         return "Kubeflow no longer has the run's workflow, which would say why"
     pod, log = workflow.newest_pod(step), ""
     if pod is None:
         return _NO_REASON
-    with suppress(UserError):  # the pod is gone; what Kubeflow says is left
+    with suppress(UserError):  # the pod is gone; Kubeflow's message is left
         log = read_log(kubeflow, run.run_id, node, pod)
     if said := reason_in(node, log.splitlines()):
         return said

@@ -1,4 +1,4 @@
-"""Hands a package to Kubeflow and starts a run of it, once or by the clock."""
+"""Uploads packages to Kubeflow and starts one-time and recurring runs of them."""
 
 from __future__ import annotations
 
@@ -23,30 +23,28 @@ _HASH_DIGITS = 12  # hexadecimal; 48 bits are plenty for the versions of one pip
 
 @dataclass(frozen=True)
 class SubmittedPackage:
-    """A compiled pipeline, checked as far as the file alone tells."""
+    """A package file with its parsed content, not yet checked by a server."""
 
     path: Path
-    """The file."""
     name: str
     """The pipeline's name."""
     digest: str
     """Start of the SHA-256 of the file, in hexadecimal."""
     content: Package
-    """What is in it."""
     steps: Mapping[str, str]
-    """The nodes by the names of their tasks, each after those it waits for."""
+    """Nodes by the names of their tasks, in topological order."""
 
     @property
     def run_name(self) -> str:
-        """What a run is called where nothing else is asked for: the pipeline and the time."""
+        """Default name of a run: the pipeline and the time."""
         return f"{self.name} {_now():%Y-%m-%d %H:%M:%S}"
 
 
 def read_package(path: Path) -> SubmittedPackage:
-    """Reads what `dogbreed compile` wrote.
+    """Reads a package that `dogbreed compile` wrote.
 
     Raises:
-        UserError: it is not there, or no package that the open-source backend would take.
+        UserError: it is missing, or the open-source backend would refuse it.
     """
     if path.suffix not in (".yaml", ".yml"):
         raise UserError(f"{path} must end in .yaml: Kubeflow tells a package by its file name.")
@@ -72,7 +70,7 @@ def read_package(path: Path) -> SubmittedPackage:
 def ensure_version(
     kubeflow: Kubeflow, package: SubmittedPackage, console: Console
 ) -> V2beta1PipelineVersion:
-    """Uploads a package, unless the very same is there already, and returns its version.
+    """Uploads a package unless an equal one is there already, and returns its version.
 
     A version's name ends in the start of its package's hash, by which it is found again.
     """
@@ -91,25 +89,24 @@ def ensure_version(
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a package is to be run."""
+    """Options of a run or recurring run."""
 
     name: str
-    """Name of the run, or of the recurring one."""
     experiment: str
     """Name of the experiment that runs belong to."""
     parameters: Mapping[str, Any]
-    """Values by name; what is not there has the package's default."""
+    """Values by name; others have the package's default."""
     service_account: str | None = None
     """Kubernetes service account of the pods; None for the server's default."""
     pipeline_root: str | None = None
-    """Where artifacts go, such as s3://BUCKET/FOLDER; None for the server's default."""
+    """URI for artifacts, such as s3://BUCKET/FOLDER; None for the server's default."""
 
     def start(self, kubeflow: Kubeflow, version: V2beta1PipelineVersion) -> V2beta1Run:
         """Starts one run."""
         return kubeflow.call("Run", "create_run", V2beta1Run(**self.fields(kubeflow, version)))
 
     def fields(self, kubeflow: Kubeflow, version: V2beta1PipelineVersion) -> dict[str, Any]:
-        """Returns the fields that a run and a recurring one have in common."""
+        """Returns the fields that runs and recurring runs have in common."""
         return {
             "display_name": self.name,
             "experiment_id": kubeflow.ensure("experiment", self.experiment),
@@ -134,8 +131,8 @@ def start_recurring_run(
 ) -> str:
     """Starts a recurring run, at most one run at a time, and returns its identifier.
 
-    The six fields of `cron`, seconds first, say when. With `catchup`, runs that were missed are
-    made up for, one by one. With `replace`, recurring runs of the same name end; their runs stay.
+    `cron` has six fields, seconds first. With `catchup`, missed runs are started one by one. With
+    `replace`, recurring runs of the same name are deleted; their past runs stay.
 
     Raises:
         UserError: there is one of that name already, or Kubeflow refuses it.

@@ -1,10 +1,8 @@
-"""Reads the Argo workflow that Kubeflow made of a run.
+"""Reads the Argo workflow of a run.
 
-A step is a DAG of one or more pods, one a try, and none where its result was reused: `trainer` with
-`executor(0)`, `executor(1)`. Beside it is the pod that prepares it: `trainer-driver`.
-
-From 2.17 on, each of these, DAGs too, may itself be tried again. Argo then has a node of type Retry
-in its place, and the thing itself below that, as `trainer(0)`.
+A step such as `trainer` is a DAG with one pod per try, `executor(0)`, `executor(1)`, and none if
+its cached result was reused. Another pod, `trainer-driver`, prepares it. From Kubeflow 2.17 on,
+each of these may be retried: Argo then has a node of type Retry, with `trainer(0)` below it.
 """
 
 from __future__ import annotations
@@ -19,44 +17,38 @@ from dataclasses import dataclass
 from typing import Any
 
 DRIVER = "-driver"
-"""What Kubeflow appends to a step's name for the helper that prepares it."""
+"""Suffix of the task that prepares a step."""
 
 
 @dataclass(frozen=True)
 class Pod:
-    """One try of a step."""
+    """The pod of one try of a step."""
 
     name: str
-    """The pod's name."""
     node_id: str
-    """How Argo calls the node that it is of."""
+    """Identifier of its node in the Argo workflow."""
     namespace: str
-    """The namespace it is in."""
     phase: str
-    """Argo's word: Pending, Running, Succeeded, Failed, Error, Skipped or Omitted."""
+    """Pending, Running, Succeeded, Failed, Error, Skipped or Omitted."""
     message: str
     """Why it failed, such as `OOMKilled (exit code 137)`; often empty."""
     started_at: str
-    """When it began, in UTC as ISO 8601; empty where it did not."""
+    """Start time in UTC as ISO 8601; empty if not started."""
 
 
 class Workflow:
-    """What an Argo workflow tells of a run.
-
-    Args:
-        manifest: the Kubernetes object.
-    """
+    """The Argo workflow of a run, read from its Kubernetes manifest."""
 
     def __init__(self, manifest: Mapping[str, Any]) -> None:
         self._metadata: Mapping[str, Any] = manifest.get("metadata") or {}
         status = manifest.get("status") or {}
-        packed = status.get("compressedNodes")  # of one that is too large for Kubernetes as it is
+        packed = status.get("compressedNodes")  # if the plain nodes are too large for Kubernetes
         self._nodes: Mapping[str, Mapping[str, Any]] = status.get("nodes") or (
             json.loads(gzip.decompress(base64.b64decode(packed))) if packed else {}
         )
 
     def newest_pod(self, step: str) -> Pod | None:
-        """Returns the pod of a step's last try, else of its driver's; None if it was reused."""
+        """Returns the pod of a step's last try, else of its driver; None if it was reused."""
         around = [node["id"] for node in self._named(step)]
         tries = [node for node in self._nodes.values() if node.get("boundaryID") in around]
         for nodes in (tries, self._named(step + DRIVER)):
@@ -66,14 +58,14 @@ class Workflow:
         return None
 
     def was_reused(self, step: str) -> bool:
-        """Whether a step had no need to run, because its result was known."""
+        """Returns whether a cached result was used instead of running a step."""
         drivers = self._named(step + DRIVER)
         return any(_outputs(node).get("cached-decision") == "true" for node in drivers)
 
     def given_property(self, artifact: str, name: str) -> Any:
-        """Returns property `name` of the input `artifact` of some step, or None.
+        """Returns property `name` of the input `artifact` of any step, or None.
 
-        Before version 3, Kubeflow's API tells of an artifact only in what drivers write for steps.
+        Before version 3, Kubeflow's API has artifacts' properties only in the outputs of drivers.
         """
         for node in self._nodes.values():
             for given in _inputs(_outputs(node).get("pod-spec-patch", "")).get(artifact, ()):
@@ -82,12 +74,12 @@ class Workflow:
         return None
 
     def _named(self, name: str) -> list[Mapping[str, Any]]:
-        """Returns the nodes of that name, with or without the number of a try."""
+        """Returns the nodes with a display name, with or without the number of a try."""
         tried = re.compile(re.escape(name) + r"(\(\d+\))?")
         return [node for node in self._nodes.values() if tried.fullmatch(node["displayName"])]
 
     def _pod(self, node: Mapping[str, Any]) -> Pod:
-        """Puts a pod's name together as Argo does: workflow, template, and the node's number."""
+        """Builds a pod; its name is formed as by Argo: workflow, template and the node's number."""
         node_id, template = str(node["id"]), node.get("templateName")
         annotations = self._metadata.get("annotations") or {}
         if annotations.get("workflows.argoproj.io/pod-name-format") == "v1" or not template:
@@ -110,7 +102,7 @@ def _outputs(node: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _inputs(pod_patch: str) -> Mapping[str, list[Mapping[str, Any]]]:
-    """Finds the input artifacts of a step in what its driver adds to its pod, by name."""
+    """Returns a step's input artifacts by name, from its driver's patch of the pod spec."""
     for container in json.loads(pod_patch or "{}").get("containers", ()):
         command = [*container.get("command", ()), *container.get("args", ())]
         for option, value in itertools.pairwise(command):
