@@ -1,7 +1,4 @@
-"""What is connected: configuration, the DAG, its runners and the command line.
-
-What a program needs is offered here; docs/python.md has an example.
-"""
+"""Configuration, DAG, runners and command line; docs/python.md shows their use in Python."""
 
 from __future__ import annotations
 

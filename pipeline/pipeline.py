@@ -1,4 +1,4 @@
-"""The DAG, top to bottom, as it runs."""
+"""Builds the DAG from its nodes."""
 
 from __future__ import annotations
 
@@ -35,13 +35,7 @@ from trainer.preprocessing.features import CHECKED_KEYS
 
 
 def create_pipeline(config: Config, plan: Plan) -> Pipeline:
-    """Connects the nodes; where they run is the runner's affair.
-
-    Args:
-        config: the run's configuration.
-        plan: places and fingerprints of this run.
-    """
-    # Reads the records that `dogbreed convert` wrote.
+    """Connects the nodes of the DAG; the runner decides where they run."""
     example_gen = ImportExampleGen(
         input_base=str(plan.data_path),
         input_config=example_gen_pb2.Input(
@@ -52,7 +46,6 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
         ),
     )
 
-    # Counts what is in them.
     statistics_gen = StatisticsGen(
         examples=example_gen.outputs["examples"],
         stats_options=None
@@ -60,8 +53,8 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
         else StatsOptions(feature_allowlist=list(CHECKED_KEYS)),
     )
 
-    # Says what must be in them: the converter's schema, or one inferred from the train split. The
-    # eval split takes no part, so that a breed only it knows is an anomaly.
+    # The converter's schema, or one inferred from the train split. The eval split takes no part, so
+    # that a class only it contains is an anomaly.
     if plan.schema_file:
         schema_gen = CuratedSchema(
             schema_file=str(plan.schema_file),
@@ -74,15 +67,14 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
             statistics=statistics_gen.outputs["statistics"], exclude_splits=["eval"]
         )
 
-    # Stops the run where the two disagree.
     example_validator = ExampleValidator(
         statistics=statistics_gen.outputs["statistics"],
         schema=schema_gen.outputs["schema"],
         code=plan.code[EXAMPLE_VALIDATOR.name],
     )
 
-    # Decodes and scales the pictures once. Statistics of what comes out would say nothing that
-    # the ones above do not, at half the node's time.
+    # Decodes and scales the images once. Statistics of the output would say nothing new and take
+    # half the node's time.
     transform = Transform(
         examples=example_gen.outputs["examples"],
         schema=schema_gen.outputs["schema"],
@@ -96,7 +88,6 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
     )
     transform.add_upstream_node(example_validator)
 
-    # Searches for better settings of the training, if asked to.
     training = {
         **settings_of(config, "transform", "trainer"),
         "data": plan.data,
@@ -116,7 +107,6 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
             },
         )
 
-    # Trains the network and exports it.
     trainer = Trainer(
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
@@ -126,7 +116,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
         custom_config={**training, "recipe": plan.recipe, "code": plan.code[TRAINER.name]},
     )
 
-    # Fetches the model that is served now, if there is one and this run may replace it.
+    # Resolves the served model, if there is one and this run may replace it.
     baseline = None
     if config.pusher.enabled:
         baseline = Baseline(
@@ -137,7 +127,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
         )
         baseline.add_upstream_node(trainer)
 
-    # Blesses the new model if it is good enough, and not worse than the served one.
+    # Blesses the new model if it meets the bounds and is not worse than the served one.
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"],
         model=trainer.outputs["model"],
@@ -146,7 +136,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
         code=plan.code[EVALUATOR.name],
     )
 
-    # Tries a blessed model in a model server before people depend on it.
+    # Tries a blessed model in a model server before it is pushed.
     canary = None
     if config.pusher.enabled and config.canary.enabled:
         canary = Canary(
@@ -160,7 +150,6 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
             attempt=plan.canary_attempt,
         )
 
-    # Makes a blessed model the served one.
     pusher = None
     if config.pusher.enabled:
         folder = pusher_pb2.PushDestination.Filesystem(base_directory=str(config.push_path))
@@ -174,7 +163,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
             code=plan.code[PUSHER.name],
         )
 
-    # Says in one page what came out and why, of a refused model too.
+    # Refused models are reported too.
     report = None
     if config.report.enabled:
         report = Report(
@@ -225,8 +214,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
 
 
 def _beam_arguments(config: Config) -> list[str]:
-    # With any argument at all, TFX packs itself into an archive for every Beam node, for workers
-    # on other machines: seconds that a run in one process need not spend.
+    # With any argument, TFX packs itself for every Beam node, which one process does not need.
     if config.beam_workers == 1:
         return []
     return [f"--direct_num_workers={config.beam_workers}", "--direct_running_mode=multi_processing"]

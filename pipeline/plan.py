@@ -1,7 +1,6 @@
-"""What has to be known before the DAG is built: where things are, and what has changed.
+"""Finds paths, fingerprints and the baseline before the DAG is built.
 
-Everything that TFX's cache must notice becomes a value here: the code behind a dotted path, the
-content of a schema, the version that a new model is compared with.
+Everything that must invalidate TFX's cache becomes a value here: code, schema content, baseline.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ _SPLITS = {"train": "train/*", "eval": "eval/*"}
 
 
 def git_commit() -> str:
-    """Returns the commit, with `-dirty` behind it where files differ; empty outside a checkout."""
-    # An installed copy may lie in a checkout of something else, whose commit would say nothing.
+    """Returns the commit, with `-dirty` where files differ; empty outside a checkout."""
+    # An installed copy may lie in a checkout of another project.
     if not (PROJECT / ".git").exists():
         return ""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
@@ -48,47 +47,43 @@ def git_commit() -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """Places and fingerprints of one run."""
+    """Paths and fingerprints of one run."""
 
     data_path: Path
     """Folder of the records."""
     splits: dict[str, str]
     """File pattern of each split, relative to `data_path`."""
     schema_file: Path | None
-    """The curated schema; None means that it is inferred."""
+    """The curated schema; None infers it."""
     schema_fingerprint: str
-    """Hash of the curated schema's content."""
     code: Mapping[str, str]
-    """Fingerprint of the code that each node runs, by the node's name; not of TFX's own nodes."""
+    """Fingerprint of each node's code by node name; nodes of TFX alone have none."""
     data: str
     """Fingerprint of the records; empty where they are on a cluster."""
     canary_attempt: int
-    """How often a model of this recipe was refused in the trial."""
+    """Number of times the canary refused a model of this recipe."""
     recipe: str
-    """Fingerprint of all that decides which model comes out: data, settings, code."""
+    """Fingerprint of everything that decides the model: data, settings, code."""
     work_dir: Path
-    """Where training keeps its checkpoints; the same for every run that comes to the same weights,
-    however it draws and exports them."""
+    """Folder of the checkpoints; the same for all runs that lead to the same weights."""
     baseline_version: str
     """The served version to compare with, `none` or `newest`."""
     settings: str
-    """JSON of the configuration, as the report gives it for repeating the run from anywhere."""
+    """JSON of the configuration, as the report shows it for repeating the run."""
     commit: str
-    """This project's commit; empty where it is not known."""
+    """This project's commit; empty where unknown."""
 
 
 def make_plan(config: Config, dataset: Dataset | None) -> Plan:
-    """Looks at code, records and push destination.
+    """Computes the plan from code, records and push destination.
 
     Args:
         config: the run's configuration.
-        dataset: converted records on this machine. None is for a cluster, which has records, a push
-            destination and a model server of its own: the steps complete the plan once they see
-            them.
+        dataset: records on this machine; None for a cluster, whose steps complete the plan.
 
     Raises:
-        UserError: the configuration asks for a fold, a schema, a slice, a file of weights or a
-            module that is not there.
+        UserError: the configuration names a fold, schema, slice, weights file or module that
+            does not exist.
     """
     on_cluster = dataset is None
     if dataset is None:
@@ -132,13 +127,13 @@ def make_plan(config: Config, dataset: Dataset | None) -> Plan:
 
 
 def _training_code(own: Collection[Path], *, with_search: bool) -> str:
-    """Fingerprints the code that decides weights, which pictures and export of a model do not."""
+    """Fingerprints the code that decides the weights (not images or the export)."""
     entries = [*TRANSFORM.code, *TRAINER.code, *(TUNER.code if with_search else ())]
     return code_fingerprint(entries, files=own, without=("trainer.pictures", "trainer.export"))
 
 
 def _files_of_user_functions(config: Config) -> list[Path]:
-    """Lists the code of the user's own functions, those that only a search names too."""
+    """Lists the files of the user's own functions, including those only a search names."""
     names = {
         name
         for settings in searched_configs(config.tuner, config.trainer)
@@ -156,7 +151,7 @@ def _baseline_version(config: Config, recipe: str) -> str:
 
 
 def _schema_file(config: Config, data_path: Path, *, on_cluster: bool) -> Path | None:
-    """Returns the curated schema; None where it is inferred."""
+    """Returns the curated schema; None infers it."""
     if config.data.infer_schema:
         return None
     path = config.data.curated_schema or data_path / SCHEMA_FILE
@@ -171,7 +166,7 @@ def _schema_file(config: Config, data_path: Path, *, on_cluster: bool) -> Path |
 
 
 def _hash_pretrained(network: NetworkSettings) -> str:
-    """Hashes the file that a backbone starts from, so that other weights are another recipe."""
+    """Hashes the pretrained weights, which are part of the recipe."""
     if not isinstance(network, TransferConfig) or network.weights_file is None:
         return ""
     try:
@@ -185,8 +180,7 @@ def _hash_pretrained(network: NetworkSettings) -> str:
 def _refusals(root: Path, recipe: str) -> int:
     """Counts how often the canary refused a model of this recipe.
 
-    It may have been a busy machine: what was refused is tried again with the next run, while what
-    was blessed is not.
+    The machine may have been busy: a refused model is tried again by the next run.
     """
     results = (
         json.loads(path.read_text())

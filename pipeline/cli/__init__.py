@@ -1,1 +1,1 @@
-"""The commands of `dogbreed`, one module each. Heavy imports wait until a command needs them."""
+"""Commands of `dogbreed`, one module each. Heavy imports wait until a command needs them."""

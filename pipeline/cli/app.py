@@ -1,4 +1,4 @@
-"""The application that every command joins, and how errors end a command."""
+"""Typer application of all commands, and how errors end them."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ app = typer.Typer(
 
 @contextmanager
 def clear_errors(after_interrupt: str) -> Iterator[None]:
-    """Ends the command with one clear line where the user can put things right."""
+    """Ends the command with a one-line message on errors the user can fix."""
     try:
         yield
     except (UserError, DatasetError) as error:
         _complain(f"[bold red]Error:[/] {_escaped(str(error))}")
         raise typer.Exit(ExitCode.FAILED) from None
-    except OSError as error:  # a disk that is full or gone, wherever that shows first
+    except OSError as error:  # such as a full disk
         where = f": {error.filename}" if error.filename else ""
         _complain(f"[bold red]Error:[/] {_escaped(f'{error.strerror or error}{where}')}")
         raise typer.Exit(ExitCode.FAILED) from None

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the configuration they come to."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -42,30 +42,30 @@ FreshOption = Annotated[
     bool, typer.Option("--fresh", help="Run every node, even if nothing has changed.")
 ]
 
-_LONGEST_SLUG = 50  # characters; leaves room within what a pipeline's name may have
+_LONGEST_SLUG = 50  # characters; less than a pipeline's name allows
 
 
 def overrides_of(
     data: str | None, config: Path | None, settings: Sequence[str], *, fresh: bool
 ) -> list[str]:
-    """Returns what the options come to, as overrides for `pipeline.config.load.load_config`.
+    """Converts options to overrides for `pipeline.config.load.load_config`.
 
     Args:
-        data: the source of the pictures; without a configuration, it names the run too.
+        data: the source of the images; without a configuration, it names the run too.
         config: the configuration's file.
         settings: overrides as typed.
-        fresh: whether nothing is to be reused.
+        fresh: whether to disable the cache.
     """
     overrides = list(settings)
     if data is not None and config is None:
-        overrides.insert(0, f"name='{_name_for(data)}'")  # quoted: a folder may be called no
+        overrides.insert(0, f"name='{_name_for(data)}'")  # quoted: YAML reads "no" as false
     if fresh:
         overrides.append("cache=false")
     return overrides
 
 
 def _name_for(source: str) -> str:
-    """Makes a pipeline name of a source, so that other pictures get a folder of their own."""
+    """Derives a pipeline name from a source, so that other images get another folder."""
     stem = Path(source).name.split(".")[0] if not source.startswith("tfds:") else source[5:]
     slug = re.sub(r"[^a-z0-9]+", "-", stem.lower())[:_LONGEST_SLUG].strip("-")
     return slug if slug[:1].isalpha() else f"data-{slug}".rstrip("-")

@@ -1,4 +1,4 @@
-"""`dogbreed`: the command line."""
+"""Entry point of `dogbreed`: imports every command."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ from pipeline.cli.app import app
 
 
 def main() -> None:
-    """Entry point of the `dogbreed` command."""
+    """Runs the `dogbreed` command."""
     app()

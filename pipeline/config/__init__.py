@@ -1,1 +1,1 @@
-"""The configuration: one typed object, read from YAML and `--set`."""
+"""The typed configuration, read from YAML and `--set`."""

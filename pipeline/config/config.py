@@ -1,4 +1,4 @@
-"""The configuration of a whole run: one typed object, read from YAML and `--set`."""
+"""Typed configuration of a whole run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trainer.tuning.values import tuner_mistakes
 
 
 class DataConfig(Settings):
-    """Which pictures, and what they must look like."""
+    """Source and schema of the images."""
 
     source: str | None = None
     """Folder or archive of pictures, or records that `dogbreed convert` wrote. Nothing means the
@@ -40,7 +40,7 @@ class DataConfig(Settings):
 
 
 class CanaryConfig(Settings):
-    """The trial of a blessed model in a model server, before it is pushed."""
+    """Trial of a blessed model in a model server, before it is pushed."""
 
     enabled: bool = True
     """Serve a blessed model for a moment: with eval pictures, whose answers must be the model's
@@ -56,7 +56,7 @@ class CanaryConfig(Settings):
 
 
 class PusherConfig(Settings):
-    """Where blessed models go."""
+    """Destination of blessed models."""
 
     enabled: bool = True
     """Push what is blessed. Without it a run ends with its figures: it neither compares the model
@@ -66,7 +66,7 @@ class PusherConfig(Settings):
 
 
 class ReportConfig(Settings):
-    """The page that says what came out, and why it was pushed or refused."""
+    """HTML report of a run's results and verdict."""
 
     enabled: bool = True
     """Make it. It takes seconds, and is made of a refused model too. Folds and the variants of a
@@ -74,7 +74,7 @@ class ReportConfig(Settings):
 
 
 class Config(Settings):
-    """Everything that decides a run. The defaults are those of the built-in sample."""
+    """All settings of a run. The defaults suit the built-in sample."""
 
     name: str = Field(default="sample", pattern=r"^[a-z][a-z0-9.-]{0,62}$")
     """The pipeline's name: lower-case letters, digits, '-' and '.'."""
@@ -113,10 +113,10 @@ class Config(Settings):
 
     @property
     def root_path(self) -> Path:
-        """Folder of everything a run keeps, absolute."""
+        """Absolute path of the run's root."""
         return (self.root or Path("runs") / self.name).absolute()
 
     @property
     def push_path(self) -> Path:
-        """The folder a model server watches, absolute."""
+        """Absolute path of the folder a model server watches."""
         return (self.pusher.destination or self.root_path / "served").absolute()

@@ -1,4 +1,4 @@
-"""Settings of a run on a cluster: what each step's pod is made of. Free of TFX imports."""
+"""Settings of a run on a cluster, such as each step's pod. Free of TFX imports."""
 
 from __future__ import annotations
 
@@ -23,16 +23,10 @@ _FACTORS = {
 
 
 def amount_of(quantity: str) -> float:
-    """Reads a quantity, such as 500m or 8Gi.
-
-    Args:
-        quantity: a number with a unit, or none.
-
-    Returns:
-        Cores or bytes.
+    """Parses a Kubernetes quantity, such as 500m or 8Gi, into cores or bytes.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a quantity.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(\D*)", quantity)
     if match is None or match[2] not in _FACTORS:
@@ -55,7 +49,7 @@ _Taint = Annotated[
 
 
 class PodConfig(Settings):
-    """What a step asks of the cluster. The defaults are those of steps without a GPU."""
+    """Pod settings of a step. The defaults suit steps without a GPU."""
 
     image: str | None = None
     """Image of the step; nothing means `kubeflow.image`."""
@@ -100,7 +94,7 @@ class PodConfig(Settings):
 
 
 class GpuPodConfig(PodConfig):
-    """The same, with the defaults of steps that train."""
+    """Pod settings with defaults for steps that train."""
 
     cpu_request: Quantity = "2"
     """Processor that is set aside for a step that trains."""
@@ -121,7 +115,7 @@ class GpuPodConfig(PodConfig):
 
 
 class StepConfig(PodConfig):
-    """What a single step has otherwise; what is not set here is its group's."""
+    """Overrides for a single step; unset fields come from its group."""
 
     @model_validator(mode="after")
     def _limits_hold_requests(self) -> Self:
@@ -129,7 +123,7 @@ class StepConfig(PodConfig):
 
 
 class VolumeConfig(Settings):
-    """A persistent volume claim, mounted into steps."""
+    """A persistent volume claim that is mounted into steps."""
 
     mount_path: str = Field(pattern=r"^/[^\s]+$")
     """Where the steps see it."""
@@ -197,11 +191,7 @@ class KubeflowConfig(Settings):
         return self
 
     def pod_of(self, step: StepName) -> PodConfig:
-        """Returns what a step asks of the cluster.
-
-        Args:
-            step: its name in the DAG.
-        """
+        """Returns the pod settings of a step, given by its name in the DAG."""
         group = self.gpu if step in self.gpu_steps else self.cpu
         if step not in self.steps:
             return group

@@ -1,4 +1,4 @@
-"""Reads a configuration and reports every mistake in it at once, in the user's words."""
+"""Reads a configuration and reports all its mistakes at once."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def load_config(
     """Reads a configuration.
 
     Args:
-        path: a YAML file. Where there is none of that name, a built-in one is taken, such as
-            `stanford-dogs` or `configs/stanford-dogs.yaml`. None means the built-in sample's.
+        path: a YAML file, or else the name of a built-in one, such as `stanford-dogs` or
+            `configs/stanford-dogs.yaml`. None means the built-in sample's.
         overrides: `dotted.key=value` each, the value in YAML; later ones win.
-        source: takes the place of `data.source` as it stands, whatever YAML would make of it.
+        source: replaces `data.source` as it stands, without YAML parsing.
 
     Raises:
         UserError: the file cannot be read, or anything in it or in `overrides` is wrong.
@@ -48,7 +48,7 @@ def load_config(
 
 
 def _existing(path: Path) -> Path:
-    """Returns the file, or the built-in one of that name where the file is missing."""
+    """Returns the path, or the built-in configuration of that name if it does not exist."""
     if path.is_file():
         return path
     built_in = {each.stem: each for each in sorted(_BUILT_IN_DIR.glob("*.yaml"))}

@@ -1,4 +1,4 @@
-"""The nodes of the DAG, and what each is to whoever runs it. Free of TFX imports."""
+"""Nodes of the DAG and their properties. Free of TFX imports."""
 
 from __future__ import annotations
 
@@ -10,38 +10,31 @@ from typing import Literal
 from foundation.fingerprint import PROJECT, code_fingerprint
 
 Parameters = Literal["data", "training", "bounds", "push_destination"]
-"""What may be given to a run on a cluster: where the records are, settings of the training, bounds
-of the Evaluator, and the folder that a model server watches."""
+"""Parameters of a run on a cluster, by kind: records, training, Evaluator bounds, push folder."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """One node."""
+    """A node of the DAG."""
 
     name: str
-    """What the DAG and the configuration call it."""
+    """Name in the DAG and in the configuration."""
     code: tuple[str, ...] = ()
-    """Modules of ours that it runs, beside what those import. Empty for a node of TFX alone."""
+    """Our modules that it runs, beside what those import. Empty for a node of TFX alone."""
     files: tuple[str, ...] = ()
-    """Patterns of files that these modules read, relative to the project's folder."""
+    """Glob patterns of files that these modules read, relative to the project's folder."""
     parameters: tuple[Parameters, ...] = ()
-    """Parameters of a pipeline on Kubeflow that change it."""
+    """Pipeline parameters on Kubeflow that change it."""
     reads_records: bool = False
-    """Whether it reads the records that `dogbreed convert` wrote, from their volume."""
     opens_push_destination: bool = False
     """Whether it reads or writes the folder that a model server watches."""
     trains: bool = False
-    """Whether it trains: on a GPU, with checkpoints, and aware of what the records are."""
+    """Whether it trains: on a GPU, with checkpoints."""
     cached: bool = True
     """Whether Kubeflow may reuse its results."""
 
     def fingerprint(self, files: Iterable[Path] = (), *, project: Path = PROJECT) -> str:
-        """Returns the fingerprint of the code that it runs.
-
-        Args:
-            files: files that count too.
-            project: folder of the packages.
-        """
+        """Fingerprints the code that it runs, and any further `files`."""
         own = [path for pattern in self.files for path in project.glob(pattern)]
         return code_fingerprint(self.code, files=[*own, *files], project=project)
 
@@ -61,11 +54,11 @@ BASELINE = Node(
     ("components.baseline",),
     parameters=("push_destination",),
     opens_push_destination=True,
-    cached=False,  # what it finds depends on what was pushed meanwhile
+    cached=False,  # its result depends on what was pushed meanwhile
 )
 EVALUATOR = Node(
     "Evaluator",
-    # The second is named by the configuration of the evaluation, a property of the node.
+    # The configuration of the evaluation, a property of the node, names the second.
     ("components.evaluator.component", "components.evaluator.confusion_metrics"),
     parameters=("bounds",),
 )
@@ -80,7 +73,7 @@ REPORT = Node(
     "Report",
     ("components.report.component",),
     ("components/report/page/templates/*",),
-    parameters=("data", "training", "bounds", "push_destination"),  # it tells those of its run
+    parameters=("data", "training", "bounds", "push_destination"),  # the report shows them
 )
 
 NODES = {
@@ -101,16 +94,13 @@ NODES = {
         REPORT,
     )
 }
-"""All nodes that a DAG may have by their names, in the order in which they run."""
+"""All nodes by name, in topological order."""
 
 RECORD_READERS = tuple(node.name for node in NODES.values() if node.reads_records)
-"""Names of the nodes that read the records."""
 TRAINING_NODES = tuple(node.name for node in NODES.values() if node.trains)
-"""Names of the nodes that train."""
 PUSH_DESTINATION_USERS = tuple(node.name for node in NODES.values() if node.opens_push_destination)
-"""Names of the nodes that open the folder that a model server watches."""
 
 
 def nodes_changed_by(parameters: Parameters) -> tuple[str, ...]:
-    """Returns the names of the nodes that a parameter of such a kind changes."""
+    """Returns the names of the nodes that a parameter of this kind changes."""
     return tuple(node.name for node in NODES.values() if parameters in node.parameters)

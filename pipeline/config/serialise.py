@@ -1,4 +1,4 @@
-"""The configuration as JSON: for nodes, for the report, for the history and for fingerprints."""
+"""Writes the configuration as JSON for nodes, report, history and fingerprints."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from typing import Any
 
 from pipeline.config.config import Config
 
-# What has no say in what comes out: a rerun that differs in it alone makes no new report.
+# Without effect on results: a rerun that differs only in these makes no new report.
 _WITHOUT_EFFECT = frozenset({"beam_workers", "cache"})
 
 
 def settings_of(config: Config, *groups: str) -> dict[str, Any]:
-    """Returns some groups of the configuration by their names, as JSON can write them."""
+    """Returns some groups of the configuration by name, as JSON values."""
     return config.model_dump(mode="json", include={*groups})
 
 
 def reported_settings(config: Config, *, on_cluster: bool) -> str:
-    """Returns JSON of what decides a run, as the report gives it for repeating the run.
+    """Returns JSON of what decides a run, as the report shows it for repeating the run.
 
-    Args:
-        config: the configuration.
-        on_cluster: whether paths are the cluster's; else they are made absolute.
+    On a cluster, paths are kept as they are; else they are made absolute.
     """
     if on_cluster:
         return config.model_dump_json(exclude={*_WITHOUT_EFFECT, "root"})
@@ -29,12 +27,11 @@ def reported_settings(config: Config, *, on_cluster: bool) -> str:
 
 
 def recorded_settings(config: Config) -> str:
-    """Returns JSON of all that was set for a run on this machine, as the history keeps it."""
+    """Returns JSON of the settings of a run on this machine, for the history."""
     return _with_absolute_paths(config).model_dump_json(exclude={"kubeflow"})
 
 
 def _with_absolute_paths(config: Config) -> Config:
-    """Returns a configuration that means the same in another folder."""
     source, schema = config.data.source, config.data.curated_schema
     if source is not None and Path(source).exists():
         source = str(Path(source).absolute())

@@ -1,1 +1,1 @@
-"""What ML Metadata knows of the runs below a root: how they are recorded and read."""
+"""Records runs in ML Metadata, reads them back and rolls versions back."""

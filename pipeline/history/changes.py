@@ -1,4 +1,4 @@
-"""What differs between two configurations, by dotted names."""
+"""Compares two runs' configurations and per-class recalls."""
 
 from __future__ import annotations
 
@@ -14,27 +14,26 @@ from pipeline.history.past_run import PastRun
 
 @dataclass(frozen=True)
 class BreedChange:
-    """How well one breed is known in two runs."""
+    """Recall of one class in two runs."""
 
     breed: str
-    """Its name."""
     before: float
-    """Share of its eval pictures that were named rightly."""
+    """Recall in the earlier run."""
     after: float
-    """The same in the later run."""
+    """Recall in the later run."""
 
     @property
     def change(self) -> float:
-        """By how much the later run is better."""
+        """Increase of the recall."""
         return self.after - self.before
 
 
 def breed_changes(before: PastRun, after: PastRun) -> tuple[BreedChange, ...] | None:
-    """Compares two runs breed by breed.
+    """Compares two runs class by class.
 
     Returns:
-        The breeds that both know, the greatest change first, and of equal ones the worse first;
-        None where a run left no report, or one that cannot be read.
+        The classes in both, the greatest change first, of equal ones the worse first; None where a
+        run has no readable report.
     """
     recalls = [_recalls(run.report) for run in (before, after)]
     if recalls[0] is None or recalls[1] is None:
@@ -57,7 +56,7 @@ def _recalls(report: Path | None) -> dict[str, float] | None:
         return None
 
 
-_OF_ITS_OWN = ("root", "data.source")  # where a run is and which data it has stand beside it
+_OF_ITS_OWN = ("root", "data.source")  # shown beside the settings
 
 
 @dataclass(frozen=True)
@@ -67,12 +66,10 @@ class Change:
     name: str
     """Dotted."""
     before: Any
-    """None also where there was no such setting."""
+    """None also where the setting did not exist."""
     after: Any
-    """None also where there is no such setting."""
 
     def __str__(self) -> str:
-        """Writes it as people read it."""
         return f"{self.name} {value_in_words(self.before)} → {value_in_words(self.after)}"
 
 
@@ -80,7 +77,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change
     """Compares two configurations, as far as both are known.
 
     Args:
-        before: settings by group; may lack groups that were not recorded.
+        before: settings by group; unrecorded groups may be missing.
         after: the same of the later run.
 
     Returns:
@@ -97,7 +94,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change
 
 
 def value_in_words(value: Any) -> str:
-    """Writes a value as `--set` takes it; `none` for nothing."""
+    """Writes a value as `--set` takes it; None as `none`."""
     if value is None:
         return "none"
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Finds the run that a user means."""
+"""Finds the run or root that a user names."""
 
 from __future__ import annotations
 
@@ -17,27 +17,24 @@ from trainer.training.logs import RUNS
 
 @dataclass(frozen=True)
 class RunsFolder:
-    """Where runs and what they pushed are."""
+    """Folders of runs and of the versions they pushed."""
 
     root: Path
     """Folder of everything that the runs keep."""
     push_path: Path | None
-    """The folder that a model server watches; None where the last run knows."""
+    """The folder that a model server watches; None means the last run's."""
 
 
 def find_root(root: Path | None, config: Path | None, settings: Sequence[str]) -> RunsFolder:
-    """Finds the root.
+    """Finds the root that is named or configured, else the one in runs/ with the last run.
 
     Args:
-        root: as named by the user; wins over all.
+        root: as named by the user; takes precedence.
         config: the configuration's file.
         settings: overrides of it.
 
-    Returns:
-        The root that is named or configured, else of those in runs/ that in which a run was last.
-
     Raises:
-        UserError: nothing is named, and there is no run in runs/; or the configuration is wrong.
+        UserError: nothing is named and runs/ has no run, or the configuration is wrong.
     """
     if root is not None:
         return RunsFolder(root, None)
@@ -54,7 +51,7 @@ def find_root(root: Path | None, config: Path | None, settings: Sequence[str]) -
 
 
 def newest_pushed() -> Path | None:
-    """Finds the newest version of any run below the current folder; its number is its time."""
+    """Finds the newest version pushed below runs/; its number is its time."""
     bases = RUNS.glob("*/served")
     pushed = [(version, base) for base in bases if (version := newest_version(base)) is not None]
     if not pushed:
@@ -72,11 +69,11 @@ def choose_run(runs: Sequence[PastRun], text: str) -> PastRun:
 
     Args:
         runs: all runs, the oldest first.
-        text: a number from 1, `last`, `last-1` for the one before and so on, or how a run's start
-            begins, such as `2026-11-21T18` or '2026-11-21 18:33'.
+        text: a number from 1, `last`, `last-1` for the one before and so on, or a prefix of a run's
+            start, such as `2026-11-21T18` or '2026-11-21 18:33'.
 
     Raises:
-        UserError: no run is called so, or several are.
+        UserError: no run or several match.
     """
     if not runs:
         raise UserError("No run has begun yet. 'dogbreed run' begins one.")

@@ -1,4 +1,4 @@
-"""Reads ML Metadata from a copy, so that nobody who reads gets in the way of a run."""
+"""Reads ML Metadata from a copy, so that readers do not disturb a run."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from ml_metadata.proto import metadata_store_pb2
 from foundation.errors import UserError
 from pipeline.history.record_names import METADATA_FILE
 
-# A file's time of change moves on in ticks of a few milliseconds: within one, a change would not
-# show in it.
+# Modification times tick every few milliseconds: a change within a tick would not show.
 _QUIET_S = 0.02
 _ATTEMPTS = 100
 
@@ -26,17 +25,11 @@ _ATTEMPTS = 100
 def metadata_below(root: Path) -> Iterator[metadata_store.MetadataStore]:
     """Opens a copy of a root's metadata.
 
-    Opened in place, SQLite would hold locks that a run has to wait for, and could not read at all
-    what a killed run left in the middle of a change or what lies on a read-only disk.
-
-    Args:
-        root: folder of everything that runs keep.
-
-    Yields:
-        The store, as it was a moment ago.
+    In place, SQLite would take locks that a run has to wait for, and could not read an unfinished
+    transaction of a killed run or a read-only disk.
 
     Raises:
-        UserError: there is none, or it cannot be read.
+        UserError: there is no store, or it cannot be read.
     """
     path = root / METADATA_FILE
     if not path.is_file() or path.stat().st_size == 0:
@@ -64,7 +57,7 @@ def open_store(path: Path) -> metadata_store.MetadataStore:
 
 
 def reason_of(error: Exception) -> str:
-    """Shortens what the store says to what SQLite said, without the SQL."""
+    """Shortens an error of the store to SQLite's message, without the SQL."""
     text = " ".join(str(error).split())
     for known, words in _IN_WORDS.items():
         if known in text:
@@ -83,9 +76,9 @@ _IN_WORDS = {
 
 
 def _copy(path: Path, copy: Path) -> None:
-    """Copies the database with its journal, both as they were at one moment.
+    """Copies the database and its journal as of one moment.
 
-    The journal is what SQLite needs to undo a change that has not come to its end.
+    SQLite needs the journal to undo an unfinished transaction.
     """
     journal, copied_journal = (each.with_name(f"{each.name}-journal") for each in (path, copy))
     for _ in range(_ATTEMPTS):

@@ -1,4 +1,4 @@
-"""What a run came to: read from the artifacts that its nodes left."""
+"""Reads a run's results from the artifacts of its nodes."""
 
 from __future__ import annotations
 
@@ -19,23 +19,18 @@ from foundation.names import CANARY_LOG_FILE, CANARY_RESULT_FILE
 
 @dataclass(frozen=True)
 class BestTrial:
-    """The trial whose settings were trained with."""
+    """The search's best trial, whose settings the training used."""
 
     score: float
-    """Its accuracy or loss over the eval split, whichever was searched for."""
+    """Its accuracy or loss over the eval split, the search's objective."""
     num_trials: int
-    """Trials that ended well, itself among them."""
+    """Successful trials, including this one."""
     hyperparameters: dict[str, Any]
-    """Its values and the space, as `trainer.tuning.values` reads them."""
+    """Values and space, as `trainer.tuning.values` reads them."""
 
 
 def read_best_trial(best_hyperparameters: Path, tuner_results: Path) -> BestTrial:
-    """Reads the files of the two artifacts.
-
-    Args:
-        best_hyperparameters: folder of Tuner's output of that name.
-        tuner_results: folder of Tuner's output of that name, the best trial first.
-    """
+    """Reads the best trial from Tuner's two output folders; the results list the best one first."""
     results = _only_file(tuner_results)
     return BestTrial(
         score=results[0]["score"],
@@ -55,50 +50,43 @@ Outputs = Mapping[str, list[types.Artifact]]
 
 @dataclass(frozen=True)
 class CanaryResult:
-    """What came of the trial in a model server."""
+    """Result of the trial in a model server."""
 
     num_pictures: int
-    """Eval pictures that were asked for."""
+    """Eval images that were sent."""
     latency_ms: float | None
-    """Within how many milliseconds 99 of 100 single pictures were answered; None if it did not come
-    to that."""
+    """99th percentile of the latency of single images; None if not measured."""
     misses: tuple[str, ...]
-    """Each expectation that was disappointed, in words."""
+    """Each failed check, as a message."""
     log_path: Path
-    """The last that the model server wrote."""
+    """The log of the model server."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The verdict on a model and what came of it."""
+    """Verdict on a model and its metrics."""
 
     num_eval_examples: int
-    """Pictures in the eval split."""
     figures: Figures
     """Every metric over the eval split."""
     baseline: Figures
-    """The same of the model that was served before; empty on a first run, and where nothing is to
-    be pushed."""
+    """Metrics of the previously served model; empty on a first run or without a push."""
     blessed: bool
-    """Whether every bound was kept, the canary's among them."""
+    """Whether all bounds were met, the canary's included."""
     missed_bounds: tuple[str, ...]
-    """Each bound that was missed, in words."""
+    """Each missed bound, as a message."""
     pushed_path: Path | None
-    """Folder of the pushed version; None when nothing was pushed."""
+    """Folder of the pushed version; None if nothing was pushed."""
     training_logs: Path
     """Folder of the training curves, for TensorBoard."""
     canary: CanaryResult | None = None
-    """What the trial in a model server found; None where there was none."""
+    """None where there was no trial."""
     best_trial: BestTrial | None = None
-    """The trial whose settings were trained with; None where nothing was searched."""
+    """None where nothing was searched."""
 
 
 def read_outcome(outputs: Mapping[str, Outputs]) -> Outcome:
-    """Gathers the outcome of a run that has come to its end.
-
-    Args:
-        outputs: output artifacts of every node, by node and output name.
-    """
+    """Reads the outcome of a finished run from output artifacts by node and output name."""
     evaluation = outputs["Evaluator"]["evaluation"][0].uri
     canary = _canary(outputs.get("Canary"))
     overall = load_slices(evaluation)[()]
@@ -124,7 +112,7 @@ def _of_table(figures: Figures) -> Figures:
 
 
 def _canary(canary: Outputs | None) -> CanaryResult | None:
-    """Reads what the canary found; it tries nothing that the Evaluator has refused."""
+    """Reads the canary's result; it tries no model that the Evaluator refused."""
     if canary is None:
         return None
     folder = Path(canary["blessing"][0].uri)
@@ -149,7 +137,7 @@ def _best_trial(tuner: Outputs | None) -> BestTrial | None:
 
 
 def _pushed_path(pusher: Outputs | None) -> Path | None:
-    """Reads where the model went; a run need not have a Pusher, which need not have pushed."""
+    """Reads where the model was pushed, if there was a Pusher and it pushed."""
     if pusher is None:
         return None
     destination = pusher["pushed_model"][0].get_string_custom_property("pushed_destination")

@@ -1,4 +1,4 @@
-"""A run as it can be told of afterwards."""
+"""Data classes of past runs, rollbacks and their history."""
 
 from __future__ import annotations
 
@@ -17,62 +17,51 @@ from pipeline.history.record_names import State
 
 @dataclass(frozen=True)
 class NodeRun:
-    """What became of one node in a run."""
+    """State of one node in a run."""
 
     name: str
-    """The node."""
     status: str
-    """As `pipeline.local.observer.NodeStatus` says it, or `interrupted`."""
+    """A `pipeline.local.observer.NodeStatus`, or `interrupted`."""
     elapsed_s: float | None
-    """Seconds; None where it did not come to its end."""
+    """None where it did not finish."""
 
 
 @dataclass(frozen=True)
 class PastRun:
-    """One run. What was not recorded is None or empty: earlier versions recorded less."""
+    """A recorded run. What was not recorded is None or empty: earlier versions recorded less."""
 
     number: int
     """From 1, in the order in which the runs began."""
     name: str
-    """When it began, local time, ISO 8601: how ML Metadata calls it."""
+    """Its start, local time, ISO 8601, as in ML Metadata."""
     started_at: datetime.datetime
-    """When it began."""
     ended_at: datetime.datetime | None
-    """When it ended."""
     state: State
-    """How it ended."""
     reasons: tuple[str, ...]
     """Why it was refused or failed."""
     failed_node: str | None
-    """The node that failed."""
     data_source: str | None
-    """The pictures as the user named them."""
+    """The images as the user named them."""
     data_fingerprint: str | None
-    """Fingerprint of the records."""
     data_splits: Mapping[str, int]
-    """Number of examples by split."""
     num_breeds: int | None
-    """Number of breeds."""
     configuration: Mapping[str, Any]
-    """The configuration, or the parts of it that are known."""
+    """The configuration, or the known parts of it."""
     figures: Figures
     """Metrics over the eval split."""
     num_eval_examples: int | None
-    """Pictures in the eval split."""
     pushed_version: str | None
-    """The version that it pushed, or had pushed before without anything having changed since."""
+    """The version it pushed, or an earlier run's if nothing has changed since."""
     nodes: tuple[NodeRun, ...]
-    """In the order in which they ran."""
+    """In topological order."""
     command_line: str | None
-    """What was typed."""
     git_commit: str | None
-    """Commit of this project."""
     report: Path | None
-    """The folder of its report, which may be an earlier run's that nothing has changed since."""
+    """Folder of its report; an earlier run's if nothing has changed since."""
 
     @property
     def elapsed_s(self) -> float | None:
-        """Seconds from beginning to end."""
+        """Seconds from start to end."""
         if self.ended_at is None:
             return None
         return (self.ended_at - self.started_at).total_seconds()
@@ -85,27 +74,24 @@ class PastRun:
 
 @dataclass(frozen=True)
 class PastRollback:
-    """A rollback that is recorded, or only noted in the version that it made."""
+    """A rollback, recorded in ML Metadata or only noted in the version that it made."""
 
     version: int
-    """The version that it made."""
     note: Rollback
-    """Of which, instead of which, and why."""
     recorded: bool
-    """Whether ML Metadata knows of it."""
+    """Whether it is in ML Metadata."""
 
     @property
     def rolled_back_at(self) -> datetime.datetime:
-        """When it was."""
+        """Time of the rollback."""
         return datetime.datetime.fromisoformat(self.note.rolled_back_at)
 
 
 @dataclass(frozen=True)
 class History:
-    """Everything that is known of a root."""
+    """Runs, rollbacks and served version of a root."""
 
     root: Path
-    """Folder of everything that its runs keep."""
     push_path: Path
     """The folder that a model server watches."""
     runs: tuple[PastRun, ...]
@@ -113,11 +99,11 @@ class History:
     rollbacks: tuple[PastRollback, ...]
     """The oldest first."""
     served_version: int | None
-    """What a model server serves now."""
+    """The newest version in `push_path`."""
 
     @property
     def served_as(self) -> int | None:
-        """The version that was pushed by a run and is served now, maybe as a copy."""
+        """The version that a run pushed and that is served now, maybe as a copy."""
         for rollback in self.rollbacks:
             if rollback.version == self.served_version:
                 return rollback.note.copy_of
@@ -135,7 +121,7 @@ _STYLES = {
 
 
 def verdict(run: PastRun, history: History) -> Text:
-    """Says how a run ended, and whether what it pushed is served now."""
+    """Says how a run ended, and whether its version is served now."""
     text = Text(_words(run), _STYLES[run.state])
     if run.pushed_version == str(history.served_as) and not run.pushed_before:
         copied = history.served_version != history.served_as

@@ -1,4 +1,4 @@
-"""Reads from ML Metadata what became of the runs below a root."""
+"""Reads the history of a root's runs from ML Metadata."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ _STATUS = {
 
 @dataclass(frozen=True)
 class _Tables:
-    """What all runs are read from."""
+    """Tables of the store."""
 
     artifacts: Mapping[int, Artifact]
-    """By their numbers."""
+    """By id."""
     outputs: Mapping[int, Sequence[int]]
-    """Numbers of artifacts by the number of the execution that gave them."""
+    """Ids of output artifacts by execution id."""
 
 
 def read_history(root: Path, push_path: Path | None = None) -> History:
-    """Reads everything that is known of a root. A run in progress is not disturbed.
+    """Reads the history of a root, without disturbing a run in progress.
 
     Args:
         root: folder of everything that runs keep.
         push_path: the folder that a model server watches; None takes the last run's.
 
     Raises:
-        UserError: nothing is recorded there, or it cannot be read.
+        UserError: there are no records, or they cannot be read.
     """
     with metadata_below(root) as store:
         contexts = store.get_contexts_by_type(names.RUN_CONTEXT)
@@ -149,7 +149,7 @@ def _state(
 
 
 def _state_from_nodes(executions: Sequence[Execution], artifacts: Sequence[Artifact]) -> State:
-    """Tells how a run ended whose end was not recorded, from what its nodes left."""
+    """Derives the state of a run without a recorded end from its nodes."""
     ended = {Execution.COMPLETE, Execution.CACHED}
     if any(each.last_known_state == Execution.FAILED for each in executions):
         return State.FAILED
@@ -175,7 +175,7 @@ def _node_run(execution: Execution, state: State) -> NodeRun:
 
 
 def _known_settings(executions: Sequence[Execution]) -> dict[str, Any]:
-    """Reads what the Trainer was told, for a run whose configuration was not recorded."""
+    """Reads the Trainer's settings, for a run without a recorded configuration."""
     for execution in executions:
         if "run_fn" in execution.custom_properties:
             told = json.loads(execution.custom_properties["custom_config"].string_value)
@@ -207,7 +207,7 @@ def _noted_rollbacks(push_path: Path) -> Iterator[PastRollback]:
 
 
 def moved(path: Path, root: Path) -> Path:
-    """Finds an artifact's folder below a root that was moved or copied since."""
+    """Finds an artifact's folder below a root that was moved or copied."""
     if not path.is_dir() and "artifacts" in path.parts:
         below = path.parts[len(path.parts) - path.parts[::-1].index("artifacts") :]
         return root.joinpath("artifacts", *below)

@@ -1,4 +1,4 @@
-"""Notes in ML Metadata what a run is and what becomes of it, for `dogbreed history`."""
+"""Records runs and their results in ML Metadata, for `dogbreed history`."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 
 class RunRecord:
-    """What is noted of one run, as custom properties of TFX's context of the run.
+    """A run's record: custom properties of TFX's context of the run.
 
-    A run that is killed leaves the beginning without an end.
+    A killed run's record has a start and no end.
 
     Args:
         config: the run's configuration.
         dataset: its records.
-        commit: this project's commit; empty where it is not known.
-        started_at: when it began; not before the root was locked.
+        commit: this project's commit; empty where unknown.
+        started_at: when it began, after the root was locked.
     """
 
     def __init__(
@@ -63,21 +63,21 @@ class RunRecord:
 
     @property
     def run_name(self) -> str:
-        """How TFX is to call the run: its start, local time."""
+        """TFX's name of the run: its start, local time."""
         return self._started_at.astimezone().replace(tzinfo=None).isoformat()
 
     def begin(self, store: metadata_store.MetadataStore) -> None:
-        """Notes the beginning; TFX has made the run's context by then."""
+        """Records the start; TFX must have made the run's context."""
         self._note(store, self._beginning)
         self._begun = True
 
     def end(self, state: State, **properties: Any) -> None:
-        """Notes the end, once. A store that cannot be written, as on a full disk, is logged.
+        """Records the end, once. Errors of the store, such as a full disk, are logged.
 
         Args:
             state: how the run ended.
-            **properties: custom properties by their names in `names`, and figures by those of
-                their metrics; None is left out.
+            **properties: custom properties by their names in `names`, and metrics by theirs; None
+                is left out.
         """
         if not self._begun or self._ended:
             return
@@ -90,7 +90,7 @@ class RunRecord:
             logging.exception("The end of the run could not be recorded")
 
     def end_with(self, outcome: Outcome) -> None:
-        """Notes the verdict as the run's end."""
+        """Records the verdict as the run's end."""
         state = State.BLESSED if outcome.blessed else State.REFUSED
         self.end(
             State.PUSHED if outcome.pushed_path else state,
@@ -111,7 +111,7 @@ class RunRecord:
 
 @contextlib.contextmanager
 def end_recorded(record: RunRecord) -> Iterator[None]:
-    """Notes how the run ended where it is left by an exception."""
+    """Records how the run ended if an exception leaves the block."""
     try:
         yield
     except RunFailedError as error:

@@ -1,4 +1,4 @@
-"""What runs are called in ML Metadata, by TFX and by us."""
+"""Names of types and properties of runs in ML Metadata, TFX's and ours."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import enum
 
 
 class State(enum.Enum):
-    """How a run stands; the value is what ML Metadata and `--json` say."""
+    """State of a run; the value is what ML Metadata and `--json` say."""
 
     RUNNING = "running"
     PUSHED = "pushed"
@@ -15,54 +15,44 @@ class State(enum.Enum):
     REFUSED = "refused"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
-    """By the user, or by whatever killed it."""
 
 
 METADATA_FILE = "metadata.sqlite"
 """The store, below a run's root."""
 RUN_CONTEXT = "pipeline_run"
-"""TFX's type of the context around everything that one run does; its name is the run's start."""
+"""TFX's type of the context of one run; its name is the run's start."""
 PIPELINE_CONTEXT = "pipeline"
-"""TFX's type of the context around all runs."""
 PUSHED_MODEL = "PushedModel"
-"""TFX's type of what the Pusher gives."""
 MODEL_BLESSING = "ModelBlessing"
-"""TFX's type of the Evaluator's verdict."""
 ROLLBACK = "dogbreed.Rollback"
-"""Type of the execution that makes an earlier version the served one again."""
+"""Type of the execution that serves an earlier version again."""
 PUSHED = "pushed"
 """Custom property of a PushedModel: 1 where it was pushed."""
 PUSHED_VERSION = "pushed_version"
-"""Custom property of a PushedModel and of a rollback: the number of what was pushed."""
+"""Custom property of a PushedModel and of a rollback: the version."""
 PUSHED_DESTINATION = "pushed_destination"
 """Custom property of a PushedModel: its folder."""
 ROLLBACK_NOTE = "note"
 """Custom property of a rollback: JSON of a `foundation.versions.Rollback`."""
 
-# Custom properties of a run's context. Beside them it has one for each metric, by its name.
+# Custom properties of a run's context; each metric is one more, by its name.
 STARTED_AT = "started_at"
 """UTC, ISO 8601."""
 ENDED_AT = "ended_at"
-"""UTC, ISO 8601; a run that was killed has none."""
+"""UTC, ISO 8601; missing for a killed run."""
 OUTCOME = "outcome"
-"""How the run ended: a `past_run.State`."""
+"""A `State`."""
 FAILED_NODE = "failed_node"
-"""The node that failed."""
 REASONS = "reasons"
 """JSON: sentences that say why the model was refused, or what failed."""
 CONFIGURATION = "configuration"
-"""JSON of the configuration, without what concerns Kubeflow alone."""
+"""JSON of the configuration, without Kubeflow's part."""
 COMMAND_LINE = "command_line"
-"""What was typed."""
 GIT_COMMIT = "git_commit"
-"""Commit of this project."""
 DATA_SOURCE = "data_source"
 """The pictures as the user named them."""
 DATA_FINGERPRINT = "data_fingerprint"
-"""Fingerprint of the records."""
 DATA_SPLITS = "data_splits"
 """JSON: number of examples by split."""
 NUM_BREEDS = "num_breeds"
-"""Number of breeds."""
 NUM_EVAL_EXAMPLES = "num_eval_examples"
-"""Pictures in the eval split."""

@@ -1,4 +1,4 @@
-"""Makes an earlier version the served one again, by pushing a copy of it as the newest."""
+"""Rolls back: pushes a copy of an earlier version as the newest."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from pipeline.history.past_run import History
 
 
 def record_rollback(root: Path, version: int, path: Path, note: Rollback) -> int:
-    """Notes an execution between the PushedModel that was copied and the one that came of it.
+    """Records a rollback as an execution from the copied PushedModel to the new one.
 
     Args:
         root: folder of everything that runs keep.
         version: the version that the rollback made.
         path: its folder.
-        note: what the rollback noted in it.
+        note: the note in it.
 
     Returns:
-        The execution's number.
+        The id of the execution.
 
     Raises:
         UserError: the metadata cannot be written.
@@ -83,25 +83,23 @@ def _record(store: metadata_store.MetadataStore, version: int, path: Path, note:
     return execution_id
 
 
-_INCOMING = ".rollback"  # not a number, so no model server looks into it
+_INCOMING = ".rollback"  # not a number, so model servers ignore it
 
 
 @dataclass(frozen=True)
 class RolledBack:
-    """What a rollback came to."""
+    """Result of a rollback."""
 
     version: int
-    """The version that it made."""
+    """The new version."""
     path: Path
-    """Its folder."""
     note: Rollback
-    """Of which version it is a copy, instead of which, and why."""
 
 
 def check_pushed_here(history: History, version: int) -> None:
-    """Raises UserError where no run of this root has pushed a version, nor a rollback made it.
+    """Checks that a run of this root or a rollback pushed a version; else raises UserError.
 
-    What a run pushed was blessed; what someone copied into the folder need not have been.
+    Only what a run pushed was certainly blessed.
     """
     pushed = {run.pushed_version for run in history.runs} | {
         str(each.version) for each in history.rollbacks if each.recorded
@@ -115,7 +113,7 @@ def check_pushed_here(history: History, version: int) -> None:
 
 
 def bounds_kept(history: History) -> Mapping[str, Any] | None:
-    """Returns the bounds that the served version had to keep; None where they are not recorded."""
+    """Returns the bounds that the served version had to meet; None if not recorded."""
     for run in reversed(history.runs):
         if run.pushed_version == str(history.served_as) and {"evaluator", "canary"} <= set(
             run.configuration
@@ -125,17 +123,10 @@ def bounds_kept(history: History) -> Mapping[str, Any] | None:
 
 
 def check_version(push_path: Path, version: int) -> int:
-    """Checks that a version can be rolled back to.
-
-    Args:
-        push_path: the folder that a model server watches.
-        version: the version that is to be served again.
-
-    Returns:
-        The version that is served now.
+    """Checks that a version can be rolled back to, and returns the served version.
 
     Raises:
-        UserError: it is not there, holds no model, or is served already.
+        UserError: the version does not exist, holds no model, or is served already.
     """
     versions = list_versions(push_path)
     served = newest_version(push_path)
@@ -160,13 +151,13 @@ def roll_back(
     bounds: Mapping[str, Any] | None,
     reason: str | None,
 ) -> RolledBack:
-    """Pushes a copy of a version under a new number; it appears whole or not at all.
+    """Pushes a copy of a version under a new number, atomically.
 
     Args:
         push_path: the folder that a model server watches.
         version: the version to copy.
         replaced: the version that is served now.
-        bounds: what that one had to keep; None where it is not known.
+        bounds: the bounds that one had to meet; None where unknown.
         reason: why, in the user's words.
 
     Raises:
@@ -185,7 +176,7 @@ def roll_back(
     )
     incoming = push_path / _INCOMING
     try:
-        shutil.rmtree(incoming, ignore_errors=True)  # left by a rollback that was killed
+        shutil.rmtree(incoming, ignore_errors=True)  # left by a killed rollback
         shutil.copytree(source, incoming)
         write_rollback(incoming, note)
         number = next_version(push_path)

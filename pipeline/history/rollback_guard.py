@@ -1,4 +1,4 @@
-"""Keeps a run from pushing once more what a rollback has just taken out of service."""
+"""Keeps a run from pushing again what a rollback took out of service."""
 
 from __future__ import annotations
 
@@ -14,17 +14,12 @@ from pipeline.config.serialise import settings_of
 
 
 def refuse_what_was_given_up(config: Config, recipe: str) -> None:
-    """Refuses a run that could only come to the model that was rolled back from.
+    """Refuses a run that could only lead to the model that was rolled back.
 
-    A run of another recipe may go on, as may one with other bounds, and one that is asked to do
-    everything anew.
-
-    Args:
-        config: the run's configuration.
-        recipe: fingerprint of all that decides which model comes out.
+    Runs with another recipe, other bounds or without the cache may go on.
 
     Raises:
-        UserError: the same recipe and bounds have led to a version that was rolled back from.
+        UserError: the same recipe and bounds led to a version that was rolled back.
     """
     if not config.pusher.enabled or not config.cache:
         return
@@ -49,7 +44,7 @@ def bounds_of(config: Config) -> dict[str, Any]:
 
 
 def _given_up(push_path: Path, recipe: str) -> Rollback | None:
-    """Finds the rollback that took a recipe's model out of service, if none of it came after."""
+    """Finds the last rollback if it took this recipe's model out of service."""
     for version in reversed(list_versions(push_path)):
         path = push_path / str(version)
         if read_about(path).get("recipe") == recipe:
@@ -61,7 +56,7 @@ def _given_up(push_path: Path, recipe: str) -> Rollback | None:
 
 
 def _same(recorded: Mapping[str, Any], current: Mapping[str, Any]) -> bool:
-    """Compares what was recorded; a later version of dogbreed may have settings beyond that."""
+    """Compares recorded settings; a later version of dogbreed may have more."""
     return all(
         _same(value, current[name])
         if isinstance(value, dict) and isinstance(current.get(name), dict)

@@ -1,1 +1,1 @@
-"""Runs the DAG on this machine, with the terminal kept for people."""
+"""Runs the DAG on this machine, with progress in the terminal."""

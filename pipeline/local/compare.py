@@ -1,4 +1,4 @@
-"""`dogbreed compare`: the same data, trained on in several ways."""
+"""Trains and compares variants on the same data (`dogbreed compare`)."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ _SHARED = ("name", "root", "data")
 
 @dataclass(frozen=True)
 class Variant:
-    """One way of training."""
+    """A configuration to compare with others."""
 
     label: str
-    """The settings that tell it from the others, as typed."""
+    """Settings that differ from the other variants', as typed."""
     config: Config
-    """Its whole configuration."""
 
 
 def read_variants(
@@ -39,15 +38,15 @@ def read_variants(
     *,
     source: str | None = None,
 ) -> tuple[Variant, ...]:
-    """Reads what each variant comes to, and finds every mistake before anything is trained.
+    """Reads all variants and finds every mistake before training.
 
     Args:
         texts: the settings of each variant: `dotted.key=value`, several with white space between
-            them. A value may have white space in it, such as `[64, 80]`: a setting ends only where
-            another `key=` begins.
+            them. Values may contain white space, such as `[64, 80]`: a setting ends only before
+            another `key=`.
         common: overrides of every variant, one setting each.
         path: the configuration to vary; None means the built-in sample's.
-        source: takes the place of `data.source`.
+        source: replaces `data.source`.
 
     Raises:
         UserError: a variant has a mistake, differs in its data, or equals another one.
@@ -83,12 +82,12 @@ def _split(text: str) -> list[str]:
 
 
 def _labels(settings: list[list[str]]) -> list[str]:
-    """Leaves out of each variant what all of them have."""
+    """Returns each variant's settings without those that all share."""
     shared = set(settings[0]).intersection(*settings[1:])
     labels = [
         " ".join(each for each in own if each not in shared) or _AS_CONFIGURED for own in settings
     ]
-    # The order of settings may be the whole difference: later ones win.
+    # Variants may differ only in the order of settings: later ones win.
     return labels if len(set(labels)) == len(labels) else [" ".join(own) for own in settings]
 
 
@@ -106,20 +105,19 @@ def _check(config: Config, shared: Config, earlier: Sequence[Variant]) -> None:
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of a variant."""
+    """Result of a trained variant."""
 
     label: str
-    """The settings that tell it from the others."""
+    """The variant's label."""
     figures: Figures
     """Every metric of the exported model over the eval split."""
     curve: tuple[CurvePoint, ...]
-    """The eval accuracy over the training, at least one point."""
+    """Eval accuracy during training, at least one point."""
     training_s: float
-    """Seconds of training."""
 
     @property
     def best(self) -> CurvePoint:
-        """The first point of the highest accuracy."""
+        """The first point with the highest accuracy."""
         return max(self.curve, key=lambda point: point.accuracy)
 
 
@@ -128,7 +126,7 @@ class Failed:
     """A variant whose run failed."""
 
     label: str
-    """The settings that tell it from the others."""
+    """The variant's label."""
     reason: str
     """The node and what happened, in one line."""
 
@@ -143,21 +141,17 @@ def compare(
 ) -> list[Result]:
     """Trains and evaluates every variant; nothing is pushed.
 
-    A variant that fails does not keep the others from being trained. What has not changed since an
-    earlier run is reused: for the first variant what any run below the same root has done, for the
-    others mostly all up to Transform.
+    A failed variant does not stop the others. Cached results are reused: the first variant's of any
+    run below the same root, the others' mostly up to Transform.
 
     Args:
         variants: what to train.
         console: where progress is shown.
-        variant_ended: is handed the results so far after each variant.
-
-    Returns:
-        One result for each variant, in order.
+        variant_ended: called with the results so far after each variant.
 
     Raises:
-        UserError: something that concerns all variants and the user can put right.
-        DatasetError: the pictures cannot be used.
+        UserError: an error that concerns all variants and that the user can fix.
+        DatasetError: the images cannot be used.
     """
     results: list[Result] = []
     for number, variant in enumerate(variants, start=1):

@@ -1,4 +1,4 @@
-"""`dogbreed run --folds`: the pipeline once for each fold, and how far the folds agree."""
+"""Cross-validates: runs the pipeline once for each fold (`dogbreed run --folds`)."""
 
 from __future__ import annotations
 
@@ -24,36 +24,32 @@ _FILE = "cross-validation.csv"
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What came of the model that was evaluated on one fold and trained on all others."""
+    """Result of one fold, with a model trained on all others."""
 
     fold: int
-    """The fold, from 0."""
+    """From 0."""
     figures: Figures
-    """Every metric over the fold."""
     num_train_examples: int
-    """Pictures in all other folds."""
     num_eval_examples: int
-    """Pictures in the fold."""
     training_s: float
-    """Seconds of training."""
     missed_bounds: tuple[str, ...]
-    """Each of the Evaluator's bounds that was missed, in words."""
+    """Each missed bound, as a message."""
     reused: bool
-    """Whether an earlier run had done all of it."""
+    """Whether all of it was cached."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """One figure over all folds."""
+    """Mean and deviation of a figure over all folds."""
 
     mean: float
-    """Mean, every fold counting the same."""
+    """Unweighted mean."""
     deviation: float
-    """Sample standard deviation: the sum of squares is divided by one less than the folds."""
+    """Sample standard deviation, with n - 1."""
 
 
 def spread(values: list[float]) -> Spread:
-    """Takes mean and sample standard deviation of at least two values."""
+    """Computes mean and sample standard deviation of at least two values."""
     return Spread(statistics.fmean(values), statistics.stdev(values))
 
 
@@ -65,20 +61,17 @@ def cross_validate(
 ) -> list[FoldResult]:
     """Trains and evaluates once for each fold; nothing is pushed.
 
-    Everything that has not changed since an earlier run, finished or not, is reused.
+    Results of earlier runs, finished or not, are reused.
 
     Args:
         config: the run's configuration, with `data.convert.folds` set to `num_folds`.
         num_folds: number of folds.
         console: where progress is shown.
-        fold_ended: is handed the folds so far after each of them.
-
-    Returns:
-        One result for each fold, in order.
+        fold_ended: called with the results so far after each fold.
 
     Raises:
-        UserError: something the user can put right, a failed node among it.
-        DatasetError: the pictures cannot be used, or do not fill so many folds.
+        UserError: an error that the user can fix, such as a failed node.
+        DatasetError: the images cannot be used, or are too few for the folds.
     """
     if config.data.fold is not None:
         raise UserError(
@@ -104,12 +97,12 @@ def cross_validate(
 
 
 def results_path(config: Config) -> Path:
-    """Returns the file of the cross-validation's figures."""
+    """Returns the CSV file of the cross-validation."""
     return config.root_path / _FILE
 
 
 def _check_folds(dataset: Dataset, num_folds: int) -> None:
-    """Raises UserError where records that the user brought have other folds, or none."""
+    """Raises UserError if the user's records have other folds, or none."""
     num_there = sum(name.startswith("fold-") for name in dataset.splits)
     if num_there == num_folds:
         return

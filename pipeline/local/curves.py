@@ -1,4 +1,4 @@
-"""Draws training curves side by side: eval accuracy over steps, and over time."""
+"""Plots training curves: eval accuracy over steps and over time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from matplotlib.ticker import MaxNLocator
 
 from trainer.training.history import CurvePoint
 
-# Okabe and Ito's colours, which the colour-blind can tell apart (https://jfly.uni-koeln.de/color),
-# without the yellow, which is hard to see on white.
+# Okabe and Ito's colour-blind safe palette (https://jfly.uni-koeln.de/color), without the yellow,
+# which is hard to see on white.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _STYLES = ("-", "--", "-.", ":")
-_SHORT_S = 180  # shorter trainings are drawn over seconds
-_LABEL_WIDTH, _LABEL_HEIGHT = 0.1, 0.045  # of the panel: what a final value needs
+_SHORT_S = 180  # shorter trainings are plotted over seconds
+_LABEL_WIDTH, _LABEL_HEIGHT = 0.1, 0.045  # of the panel: size of a final value
 _MARGIN = 0.12  # of the panel
 _FEW_EPOCHS = 50  # up to here each has a dot
 _DOTS_PER_INCH = 120
@@ -34,12 +34,12 @@ class _End(NamedTuple):
 
 
 def draw_curves(curves: Mapping[str, Sequence[CurvePoint]], title: str, path: Path) -> None:
-    """Draws every curve twice: over the steps, which compares what is learned, and over time.
+    """Plots every curve over steps and over time.
 
     Args:
-        curves: the curve of each variant, by the name that the legend gives it.
-        title: what is compared.
-        path: the picture to write; its suffix decides the format.
+        curves: the curve of each variant, by its name in the legend.
+        title: title of the plot.
+        path: the file to write; its suffix decides the format.
     """
     height = _PANELS_IN + _LEGEND_ROW_IN * (len(curves) + 1)
     figure = Figure(figsize=(_WIDTH_IN, height), layout="constrained")
@@ -48,7 +48,7 @@ def draw_curves(curves: Mapping[str, Sequence[CurvePoint]], title: str, path: Pa
     longest_s = max((curve[-1].elapsed_s for curve in curves.values()), default=0.0)
     unit, unit_s = ("s", 1) if longest_s < _SHORT_S else ("min", 60)
 
-    # Both patterns change from line to line: no two look alike in grey, or to the colour-blind.
+    # Colour and style both change: lines differ in grey and to the colour-blind.
     looks = zip(cycle(_COLOURS), cycle(_STYLES), strict=False)
     handles: list[Line2D] = []
     step_ends: list[_End] = []
@@ -60,7 +60,7 @@ def draw_curves(curves: Mapping[str, Sequence[CurvePoint]], title: str, path: Pa
         marker = "." if len(curve) <= _FEW_EPOCHS else ""
         handles += over_steps.plot(steps, accuracy, style, color=colour, marker=marker)
         over_time.plot(elapsed, accuracy, style, color=colour, marker=marker)
-        handles[-1].set_label(label.replace("$", r"\$"))  # else it sets formulas
+        handles[-1].set_label(label.replace("$", r"\$"))  # else it is read as a formula
         step_ends.append(_End(steps[-1], accuracy[-1], colour))
         time_ends.append(_End(elapsed[-1], accuracy[-1], colour))
     for panel, ends in ((over_steps, step_ends), (over_time, time_ends)):
@@ -77,7 +77,7 @@ def draw_curves(curves: Mapping[str, Sequence[CurvePoint]], title: str, path: Pa
 
 
 def _label_ends(panel: Axes, ends: Sequence[_End]) -> None:
-    """Writes the last value beside the end of each line, below those it would stand on."""
+    """Writes the final value at the end of each line, without overlaps."""
     left, right = panel.get_xlim()
     lowest, highest = panel.get_ylim()
     room_x, room_y = (right - left) * _LABEL_WIDTH, (highest - lowest) * _LABEL_HEIGHT

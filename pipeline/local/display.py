@@ -1,4 +1,4 @@
-"""Shows a run while it goes on: a live table in a terminal, plain lines elsewhere."""
+"""Displays a run's progress: a live table in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trainer.training.history import PROGRESS_LOGGER
 
 
 def duration_in_words(elapsed_s: float) -> str:
-    """Writes seconds as `8.3 s`, `4:05 min` or `1:02:09 h`."""
+    """Formats seconds as `8.3 s`, `4:05 min` or `1:02:09 h`."""
     if round(elapsed_s, 1) < 60:
         return f"{elapsed_s:.1f} s"
     minutes, seconds = divmod(round(elapsed_s), 60)
@@ -37,12 +37,9 @@ _SPINNER = Spinner("dots")
 
 
 class RunDisplay(logging.Handler):
-    """Follows the nodes of a run; also a logging handler for progress within a node.
+    """Table of a run's nodes; also a logging handler for progress within a node.
 
     Use as a context manager around the run.
-
-    Args:
-        console: where to draw.
     """
 
     def __init__(self, console: Console) -> None:
@@ -51,8 +48,8 @@ class RunDisplay(logging.Handler):
         self._status: dict[str, NodeStatus] = {}
         self._elapsed_s: dict[str, float] = {}
         self._detail: dict[str, str] = {}
-        self._started_at: dict[str, float] = {}  # of running nodes, the last to start last
-        # Standard output and error belong to the log by now; Rich would take them back.
+        self._started_at: dict[str, float] = {}  # of running nodes, in order of start
+        # Standard output and error go to the log by now; Rich must not redirect them.
         self._live = Live(
             get_renderable=self._renderable,
             console=console,
@@ -79,16 +76,16 @@ class RunDisplay(logging.Handler):
         logging.getLogger(PROGRESS_LOGGER).removeHandler(self)
         if self._console.is_terminal:
             self._live.stop()
-            if exc is not None and self._status:  # what was live has gone from the screen
+            if exc is not None and self._status:  # the live table has left the screen
                 self._console.print(self.table())
 
     @property
     def nodes(self) -> dict[str, NodeStatus]:
-        """What became of each node, in the order in which they run."""
+        """Status of each node, in order of execution."""
         return dict(self._status)
 
     def run_started(self, node_ids: list[str]) -> None:
-        """Learns which nodes there are."""
+        """Initialises the table."""
         self._status = dict.fromkeys(node_ids, NodeStatus.WAITING)
 
     def node_started(self, node_id: str) -> None:
@@ -105,7 +102,7 @@ class RunDisplay(logging.Handler):
             self._console.print(f"{node_id}: {status.value} in {elapsed_s:.1f} s")
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Shows a message of the node that began last beside its name; progress is local."""
+        """Shows a message beside the node that started last, assuming that progress is local."""
         message = record.getMessage()
         running = next(reversed(self._started_at), None)
         if running is not None:
@@ -114,7 +111,7 @@ class RunDisplay(logging.Handler):
             self._console.print(f"{running}: {message}")
 
     def table(self) -> Table:
-        """Draws the nodes: name, status, seconds, and what the node last said."""
+        """Draws the nodes: name, status, seconds and last message."""
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("Node", no_wrap=True)
         table.add_column("Status", no_wrap=True)

@@ -1,4 +1,4 @@
-"""Finds the records of a run, and makes them from pictures where there are none yet."""
+"""Finds the records of a run, converting images if there are none."""
 
 from __future__ import annotations
 
@@ -31,11 +31,7 @@ _KEY_DIGITS = 16
 
 
 def find_records(config: Config, console: Console) -> Dataset:
-    """Returns the records of a run, converting pictures at most once.
-
-    Args:
-        config: the run's configuration.
-        console: where progress is shown.
+    """Returns the records of a run, converting images at most once.
 
     Raises:
         DatasetError: the source cannot be used.
@@ -57,7 +53,7 @@ def find_records(config: Config, console: Console) -> Dataset:
 
 
 def convert_shown(source: str, out: Path, options: ConvertOptions, console: Console) -> Dataset:
-    """Converts pictures under a progress bar, as `ingestion.conversion.convert` does."""
+    """Converts images under a progress bar, as `ingestion.conversion.convert` does."""
     with _progress_bar(console) as report:
 
         def show(progress: ConvertProgress) -> None:
@@ -79,7 +75,7 @@ def draw_shown(directory: Path, seed: int, per_breed: int, console: Console) -> 
 
 
 def describe(dataset: Dataset) -> str:
-    """Says in one line what a set holds."""
+    """Describes a dataset in one line."""
     splits = ", ".join(f"{split.num_examples:,} {name}" for name, split in dataset.splits.items())
     line = f"{len(dataset.labels)} breeds, {splits} pictures"
     if dataset.num_rejected:
@@ -103,10 +99,10 @@ def _sample(directory: Path, console: Console) -> Path:
 
 
 class _RateColumn(ProgressColumn):
-    """Pictures per second."""
+    """Images per second."""
 
     def render(self, task: Task) -> Text:
-        """Draws the rate, once there is one."""
+        """Draws the rate, once known."""
         speed = task.finished_speed or task.speed
         return Text(f"{speed:,.0f} pictures/s" if speed else "", "dim")
 

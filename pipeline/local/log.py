@@ -1,4 +1,4 @@
-"""Keeps the terminal for people: what libraries print goes to a log file."""
+"""Redirects output of libraries to a log file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,9 @@ from typing import TextIO
 
 @contextmanager
 def output_to_log(log_path: Path) -> Iterator[TextIO]:
-    """Sends everything written to standard output and error into a file.
+    """Appends everything written to standard output and error to a file.
 
-    The redirection is of file descriptors, so that it holds for TensorFlow's C++ code and for
-    Beam's child processes as well.
-
-    Args:
-        log_path: the file; it is appended to.
+    File descriptors are redirected, for TensorFlow's C++ code and Beam's child processes too.
 
     Yields:
         A stream that still writes to the real standard output.

@@ -1,4 +1,4 @@
-"""What a runner tells of the nodes it runs; free of TFX imports."""
+"""Interface between a runner and whoever watches its nodes; free of TFX imports."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class NodeStatus(enum.Enum):
-    """What became of a node; the value is how people read it."""
+    """Final state of a node; the value is its text for users."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -18,24 +18,20 @@ class NodeStatus(enum.Enum):
 
 
 class RunObserver(Protocol):
-    """What a runner tells while it works."""
+    """Receives a runner's events."""
 
     def run_started(self, node_ids: list[str]) -> None:
-        """The nodes `node_ids` will run, in this order."""
+        """Called before the first node; `node_ids` are in order of execution."""
 
     def node_started(self, node_id: str) -> None:
-        """`node_id` begins."""
+        """Called when a node starts."""
 
     def node_ended(self, node_id: str, status: NodeStatus, elapsed_s: float) -> None:
-        """`node_id` has ended as `status` after `elapsed_s` seconds."""
+        """Called when a node ends."""
 
 
 class NodeFailedError(Exception):
-    """A node did not end well; the cause is chained.
-
-    Args:
-        node_id: the node.
-    """
+    """A node failed; the cause is chained."""
 
     def __init__(self, node_id: str) -> None:
         super().__init__(f"{node_id} failed")

@@ -1,4 +1,4 @@
-"""`dogbreed run`: from a configuration to a verdict, with the terminal kept for people."""
+"""Runs the whole pipeline on this machine (`dogbreed run`)."""
 
 from __future__ import annotations
 
@@ -33,22 +33,21 @@ from trainer.networks.transfer.weights import check_weights
 from trainer.training.config import TrainerConfig
 from trainer.tuning.values import searched_configs
 
-if TYPE_CHECKING:  # these import TensorFlow, which must wait until its output goes to the log
+if TYPE_CHECKING:  # these import TensorFlow, whose output must go to the log
     from pipeline.history.outcome import Outcome, Outputs
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What `run` leaves to report."""
+    """Result of `run`."""
 
     outcome: Outcome
-    """The verdict."""
     display: RunDisplay
-    """The nodes, as they ended."""
+    """The nodes' states."""
     log_path: Path
-    """Where everything else was written."""
+    """Log of the libraries."""
     report_path: Path | None
-    """The page about the run; None where none was made."""
+    """The HTML report; None where none was made."""
 
 
 def run(config: Config, console: Console | None = None) -> FinishedRun:
@@ -59,8 +58,8 @@ def run(config: Config, console: Console | None = None) -> FinishedRun:
         console: where progress is shown; None is standard output.
 
     Raises:
-        UserError: something the user can put right, a failed node among it.
-        DatasetError: the pictures cannot be used.
+        UserError: an error that the user can fix, such as a failed node.
+        DatasetError: the images cannot be used.
     """
     console = console or Console()
     _check_weights(config)
@@ -70,8 +69,8 @@ def run(config: Config, console: Console | None = None) -> FinishedRun:
         plan = make_plan(config, dataset)
         refuse_what_was_given_up(config, plan.recipe)
         log_path = _new_log(config.root_path)
-        # The display draws on a copy of the terminal, because output_to_log takes the original:
-        # what the original is must be asked before.
+        # output_to_log takes the original terminal, and the display draws on a copy: look at the
+        # original before.
         is_terminal, width = console.is_terminal, console.width
         with output_to_log(log_path) as terminal:
             shown = Console(file=terminal, force_terminal=is_terminal, width=width)
@@ -90,7 +89,7 @@ def _run_logged(
 ) -> FinishedRun:
     _quieten_libraries()
     with _without_collecting_garbage():
-        # Imported here, because they import TensorFlow and TFX: seconds, and pages of warnings.
+        # Imported here because TensorFlow and TFX take seconds and print warnings.
         from pipeline.history.outcome import read_outcome
         from pipeline.history.record import RunRecord, end_recorded
         from pipeline.local.runner import ObservedDagRunner
@@ -98,7 +97,7 @@ def _run_logged(
         from trainer.training.devices import split_processor
 
     logging.info("Configuration: %s", config.model_dump_json())
-    split_processor(config.trainer.logical_devices)  # before any node puts TensorFlow to work
+    split_processor(config.trainer.logical_devices)  # before any node uses TensorFlow
     _try_network(config.trainer, num_classes=len(dataset.labels))
     dag = create_pipeline(config, plan)
     record = RunRecord(config, dataset, plan.commit, started_at)
@@ -120,10 +119,10 @@ def _run_logged(
 
 
 def _check_weights(config: Config) -> None:
-    """Makes sure that weights can be had, of every backbone that a search tries too.
+    """Checks that the weights of all backbones are available, including those of a search.
 
     Raises:
-        UserError: they cannot.
+        UserError: they are not.
     """
     networks = [each.network for each in searched_configs(config.tuner, config.trainer)]
     for network in {each.model_dump_json(): each for each in networks}.values():
@@ -131,11 +130,10 @@ def _check_weights(config: Config) -> None:
 
 
 def _try_network(config: TrainerConfig, num_classes: int) -> None:
-    """Finds mistakes in what the user brings, before nodes that may take long.
+    """Tries the user's functions and weights, to find mistakes before nodes that may take long.
 
     Raises:
-        UserError: a function is not there, what it makes or a file of weights holds is no network
-            for these pictures.
+        UserError: a function is missing, or it or the weights do not fit these images.
     """
     from trainer.networks.registry import build_network, outline_network
 
@@ -160,9 +158,9 @@ def _report_path(outputs: Mapping[str, Outputs]) -> Path | None:
 
 @contextmanager
 def _without_collecting_garbage() -> Iterator[None]:
-    """Spares the first run in a process a tenth of the time that its imports take.
+    """Disables garbage collection: a tenth of the import time of the first run in a process.
 
-    Eight thousand modules leave no garbage. A later run does: what is left of the model before it.
+    Later runs need it, to free the model of the run before.
     """
     if "tfx" in sys.modules:
         gc.collect()
@@ -175,7 +173,7 @@ def _without_collecting_garbage() -> Iterator[None]:
 
 
 def _quieten_libraries() -> None:
-    """Sends Python logging to standard error, which is the log file by now."""
+    """Sends Python logging to standard error, now the log file."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True

@@ -1,4 +1,4 @@
-"""Runs the DAG on this machine and tells an observer what happens to each node."""
+"""Runs the DAG on this machine and notifies an observer of each node."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _LONGEST_REASON = 200  # characters: the store adds its whole SQL
 
 
 class ObservedDagRunner(LocalDagRunner):
-    """TFX's LocalDagRunner, node by node under the eyes of an observer.
+    """TFX's LocalDagRunner with an observer and a record in ML Metadata.
 
     Args:
-        observer: is told when each node starts and ends.
+        observer: receives start and end of each node.
         pipeline_root: folder of the nodes' outputs.
-        record: notes in ML Metadata what the run is.
+        record: the run's record.
     """
 
     def __init__(self, observer: RunObserver, pipeline_root: Path, record: RunRecord) -> None:
@@ -42,17 +42,12 @@ class ObservedDagRunner(LocalDagRunner):
         self._record = record
         self._pipeline_root = pipeline_root
         self.outputs: dict[str, Outputs] = {}
-        """Output artifacts of every node that has ended well, new or reused."""
+        """Output artifacts of every successful node, new or cached."""
 
     def run_with_ir(
         self, pipeline: pipeline_pb2.Pipeline, run_options: Any = None, **kwargs: Any
     ) -> None:
         """Runs every node in topological order.
-
-        Args:
-            pipeline: the compiled DAG.
-            run_options: not supported; caching decides what runs.
-            **kwargs: unused.
 
         Raises:
             NodeFailedError: a node failed; later ones did not run.
@@ -70,7 +65,7 @@ class ObservedDagRunner(LocalDagRunner):
                 _abandon_unfinished(handle, self._pipeline_root)
                 context_lib.prepare_contexts(handle, pipeline.nodes[0].pipeline_node.contexts)
                 self._record.begin(handle.store)
-        except (RuntimeError, StatusError) as error:  # it cannot be opened, or not be written
+        except (RuntimeError, StatusError) as error:  # it cannot be opened or written
             reason = " ".join(str(error).split())
             raise UserError(
                 f"The run's metadata below {self._pipeline_root.parent} cannot be used: "
@@ -118,9 +113,9 @@ class ObservedDagRunner(LocalDagRunner):
 
 
 def _abandon_unfinished(handle: metadata.Metadata, pipeline_root: Path) -> None:
-    """Cancels what a killed run left running, and removes what it had half-written.
+    """Cancels unfinished executions of a killed run and removes their partial outputs.
 
-    Only one run at a time works below a root, so nothing that is recorded as running still is.
+    Only one run at a time works below a root, so no execution can be running.
     """
     unfinished = [
         execution

@@ -1,4 +1,4 @@
-"""`dogbreed sample`."""
+"""Command `dogbreed sample`: draws the sample archive."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Commands that look back: `report`, `history`, `rollback`."""
+"""Commands about past runs: `report`, `history`, `rollback`."""

@@ -1,4 +1,4 @@
-"""`dogbreed history`."""
+"""Command `dogbreed history`: lists or compares runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from pipeline.cli.app import app, clear_errors
 from pipeline.cli.arguments import ConfigOption, RootOption, RunSettingsOption
 
-_WIDTH_IN_FILE = 160  # columns, where no terminal sets a width
+_WIDTH_IN_FILE = 160  # columns, if there is no terminal
 
 
 @app.command()

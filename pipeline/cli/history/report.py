@@ -1,4 +1,4 @@
-"""`dogbreed report`."""
+"""Command `dogbreed report`: opens the report of a run."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from pipeline.history.record_names import State
 if TYPE_CHECKING:
     pass
 
-# One of these says that there is a screen, or a program that reaches one.
+# Any of these indicates a screen or a program that reaches one.
 _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 
 
 def find_report(history: History, text: str | None) -> Path:
-    """Finds the page of a run.
+    """Finds the report page of a run.
 
     Args:
-        history: what is known.
+        history: all known runs.
         text: the run, as `choose_run` understands it; None means the last that left a report.
 
     Raises:
@@ -53,17 +53,11 @@ def find_report(history: History, text: str | None) -> Path:
 
 
 def show_report(page: Path, console: Console, *, opened: bool) -> None:
-    """Prints where the page is, and opens it if that is asked for and there is a screen.
-
-    Args:
-        page: the HTML file.
-        console: where to print.
-        opened: whether to open it.
-    """
+    """Prints the path of the page, and opens it if asked to and there is a screen."""
     if not opened or not _has_screen():
         console.print(str(page), soft_wrap=True, highlight=False, markup=False)
         return
-    # In a process of its own: some browsers are in the foreground until they are closed.
+    # In a process of its own: some browsers block until they are closed.
     subprocess.Popen(
         [sys.executable, "-m", "webbrowser", page.absolute().as_uri()],
         stdin=subprocess.DEVNULL,
@@ -75,7 +69,7 @@ def show_report(page: Path, console: Console, *, opened: bool) -> None:
 
 
 def _has_screen() -> bool:
-    """Says whether a browser can be opened; one that draws in the terminal does not count."""
+    """Tells whether a graphical browser can be opened."""
     if not any(os.environ.get(name) for name in _SCREENS):
         return False
     try:

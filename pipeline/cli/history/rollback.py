@@ -1,4 +1,4 @@
-"""`dogbreed rollback`."""
+"""Command `dogbreed rollback`: serves an earlier version again."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 def report_rollback(
     done: RolledBack, root: Path | None, execution: int | None, console: Console
 ) -> None:
-    """Prints what is served now, where it is recorded, how to check, and what later runs do.
+    """Prints the result of a rollback and its consequences.
 
     Args:
         done: the rollback.
-        root: folder of the runs; None where only the served folder was named.
-        execution: the number of its execution in ML Metadata; None where it is not recorded there.
+        root: folder of the runs; None where only the push folder was given.
+        execution: its execution id in ML Metadata; None if not recorded there.
         console: where to print.
     """
     from pipeline.cli.train.run import as_typed
@@ -123,7 +123,7 @@ def rollback(
         from pipeline.history.rollback import record_rollback
 
         folder = find_root(root, config, settings or [])
-        read_history(folder.root, folder.push_path)  # a root without runs is not to be made here
+        read_history(folder.root, folder.push_path)  # must not create a root without runs
         with only_run_below(folder.root):
             history = read_history(folder.root, folder.push_path)
             replaced = check_version(history.push_path, version)

@@ -1,4 +1,4 @@
-"""Lists runs in the terminal, and as JSON."""
+"""Lists runs in the terminal or as JSON."""
 
 from __future__ import annotations
 
@@ -16,24 +16,18 @@ from pipeline.history.changes import Change, changes
 from pipeline.history.past_run import History, PastRollback, PastRun, verdict
 from pipeline.local.display import duration_in_words
 
-_WIDE = 110  # columns: a narrower terminal has no room for more than two figures
+_WIDE = 110  # columns: a narrower terminal has room for two figures only
 _MOST_CHANGES = 4
 _FINGERPRINT_LENGTH = 8
 
 
 def show_history(history: History, limit: int | None, console: Console) -> None:
-    """Prints a line for each run and each rollback, the oldest first.
-
-    Args:
-        history: what is known.
-        limit: how many runs at most, the newest; None shows all.
-        console: where to print.
-    """
+    """Prints a line for each run and rollback, the oldest first; `limit` keeps the newest runs."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Run", justify="right", no_wrap=True)
     table.add_column("When", no_wrap=True)
     table.add_column("Data", overflow="fold")
-    listed = [metric for metric in METRICS if metric.bound is not None]  # what a verdict goes by
+    listed = [metric for metric in METRICS if metric.bound is not None]  # metrics of the verdict
     if console.width < _WIDE:
         listed = listed[:2]
     for metric in listed:
@@ -58,7 +52,7 @@ def show_history(history: History, limit: int | None, console: Console) -> None:
 
 
 def history_json(history: History) -> str:
-    """Writes everything that is known as JSON."""
+    """Writes the whole history as JSON."""
     return json.dumps(
         {
             "root": str(history.root.absolute()),
@@ -91,7 +85,7 @@ def history_json(history: History) -> str:
 
 
 def run_json(run: PastRun) -> dict[str, Any]:
-    """Returns a run as JSON says it; what is not known is null."""
+    """Converts a run to JSON values; what is not known is null."""
     return {
         "number": run.number,
         "name": run.name,
@@ -122,19 +116,19 @@ def run_json(run: PastRun) -> dict[str, Any]:
 
 
 def changes_json(differences: Sequence[Change]) -> Mapping[str, Any]:
-    """Returns differences as JSON says them."""
+    """Converts differences to JSON values."""
     return {each.name: {"before": each.before, "after": each.after} for each in differences}
 
 
 def changes_before(run: PastRun, runs: Sequence[PastRun]) -> tuple[Change, ...]:
-    """Returns what differs in a run's configuration from the run before it."""
+    """Returns how a run's configuration differs from the run before it."""
     if run.number == 1:
         return ()
     return changes(runs[run.number - 2].configuration, run.configuration)
 
 
 def data_in_words(run: PastRun) -> str:
-    """Names the data and its fingerprint, shortened."""
+    """Formats the data source and its shortened fingerprint."""
     if run.data_source is None:
         return "-"
     name = run.data_source.rstrip("/").rpartition("/")[2] or run.data_source
@@ -142,12 +136,12 @@ def data_in_words(run: PastRun) -> str:
 
 
 def when(moment: datetime.datetime) -> str:
-    """Writes a moment as local time."""
+    """Formats a time as local time."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M}"
 
 
 def served_now(history: History) -> str:
-    """Says which version a model server serves."""
+    """Describes the served version."""
     if history.served_version is None:
         return f"Nothing is served: {history.push_path} holds no version."
     line = f"Served now: version {history.served_version} of {history.push_path}"

@@ -1,4 +1,4 @@
-"""Shows two runs side by side, in the terminal and as JSON."""
+"""Prints two runs side by side, or writes them as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_BREEDS = 20
 
 
 def show_pair(before: PastRun, after: PastRun, history: History, console: Console) -> None:
-    """Prints what two runs are, and what differs between them."""
+    """Prints two runs and the differences between them."""
     console.print(_heads(before, after, history))
     _show_configuration(before, after, console)
     _show_figures(before, after, console)
@@ -29,7 +29,7 @@ def show_pair(before: PastRun, after: PastRun, history: History, console: Consol
 
 
 def pair_json(before: PastRun, after: PastRun) -> str:
-    """Writes two runs and what differs between them as JSON."""
+    """Writes two runs and the differences between them as JSON."""
     breeds = breed_changes(before, after)
     return json.dumps(
         {

@@ -1,1 +1,1 @@
-"""Commands that compile, rehearse and submit the pipeline."""
+"""Commands that compile, rehearse, submit and watch the pipeline."""

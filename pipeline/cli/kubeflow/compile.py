@@ -1,4 +1,4 @@
-"""`dogbreed compile`."""
+"""Command `dogbreed compile`: compiles or checks a package."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def compile_(
 def _compiled(config: Config) -> Package:
     from pipeline.local.log import output_to_log
 
-    with output_to_log(Path(os.devnull)):  # TensorFlow and TFX say a lot when they are imported
+    with output_to_log(Path(os.devnull)):  # messages of TensorFlow's and TFX's imports
         from pipeline.kubeflow.compile import compile_package
 
         return compile_package(config)

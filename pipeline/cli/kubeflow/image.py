@@ -1,4 +1,4 @@
-"""`dogbreed image build`."""
+"""Command `dogbreed image build`: builds the container image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options of the commands that talk to Kubeflow Pipelines, and the connection they come to."""
+"""Options of the commands that use Kubeflow Pipelines, and how they connect."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ IntervalOption = Annotated[
 
 
 def connect(host: str | None, namespace: str | None, ca: Path | None, verify: bool) -> Kubeflow:
-    """Returns Kubeflow Pipelines, which has answered.
+    """Connects to Kubeflow Pipelines and checks that it answers.
 
     Raises:
-        UserError: it is not there, too old, or does not let us in.
+        UserError: it is unreachable, too old, or denies access.
     """
     from pipeline.kubeflow.submit.api import Kubeflow
     from pipeline.kubeflow.submit.client import ApiClient

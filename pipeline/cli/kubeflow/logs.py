@@ -1,4 +1,4 @@
-"""`dogbreed logs`."""
+"""Command `dogbreed logs`: prints a step's log."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _step(run: V2beta1Run, wanted: str | None) -> str:
 
 
 def _step_names(run: V2beta1Run) -> list[str]:
-    """Returns the steps of a run that have begun, in the order in which they did."""
+    """Lists the started steps of a run by start time."""
     from pipeline.kubeflow.submit.api import tasks_of
     from pipeline.kubeflow.submit.workflow import DRIVER
 
@@ -104,5 +104,5 @@ def _step_names(run: V2beta1Run) -> list[str]:
 
 
 def _as_typed(name: str) -> str:
-    """Lets `ImportExampleGen` stand for import-example-gen, as Kubeflow has it."""
+    """Converts `ImportExampleGen` to Kubeflow's import-example-gen."""
     return name.replace("-", "").lower()

@@ -1,4 +1,4 @@
-"""`dogbreed rehearse`."""
+"""Command `dogbreed rehearse`: runs a compiled pipeline on this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def report_rehearsal(finished: FinishedRehearsal, console: Console) -> None:
-    """Prints the nodes, the figures beside their bounds, and the verdict."""
+    """Prints nodes, metrics with bounds, and the verdict."""
     outcome = finished.outcome
     console.print(finished.display.table())
     figures = figures_table(outcome, finished.parameters)

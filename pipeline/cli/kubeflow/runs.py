@@ -1,4 +1,4 @@
-"""`dogbreed runs`."""
+"""Command `dogbreed runs`: lists runs on Kubeflow Pipelines."""
 
 from __future__ import annotations
 
@@ -27,22 +27,15 @@ if TYPE_CHECKING:
 
     from pipeline.kubeflow.submit.api import Kubeflow
 
-_SHORT_ID = 8  # characters that tell runs apart, and that 'dogbreed logs' takes
-_WIDE_COLUMNS = 400  # more than a line needs, where no terminal breaks it
+_SHORT_ID = 8  # characters of an id that 'dogbreed logs' accepts
+_WIDE_COLUMNS = 400  # more than a line needs
 _STYLES = {"SUCCEEDED": "green", "FAILED": "bold red", "RUNNING": "cyan"}
 
 
 def show_runs(
     kubeflow: Kubeflow, runs: Sequence[V2beta1Run], console: Console, *, wide: bool
 ) -> None:
-    """Prints a line a run, in the order given.
-
-    Args:
-        kubeflow: knows what the versions are called.
-        runs: the runs.
-        console: where to print.
-        wide: with whole identifiers, names and versions, which are more than 80 columns.
-    """
+    """Prints a line for each run; `wide` shows whole ids, names and versions, over 80 columns."""
     from pipeline.kubeflow.submit.api import moment
 
     if not runs:
@@ -70,7 +63,7 @@ def show_runs(
 
 
 def _version(kubeflow: Kubeflow, run: V2beta1Run, known: dict[str, str]) -> str:
-    """Returns the name of the version that a run is of, and keeps it in `known`."""
+    """Returns the name of a run's pipeline version, cached in `known`."""
     from pipeline.kubeflow.submit.client import RefusedError
 
     version = run.pipeline_version_reference
@@ -78,7 +71,7 @@ def _version(kubeflow: Kubeflow, run: V2beta1Run, known: dict[str, str]) -> str:
         return "-"
     key = version.pipeline_version_id
     if key not in known:
-        known[key] = "-"  # what stays where the version is gone
+        known[key] = "-"  # if the version was deleted
         with suppress(RefusedError):
             found = kubeflow.call("Pipeline", "get_pipeline_version", version.pipeline_id, key)
             known[key] = found.display_name

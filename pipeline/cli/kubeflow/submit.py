@@ -1,4 +1,4 @@
-"""`dogbreed submit`."""
+"""Command `dogbreed submit`: runs a package on Kubeflow Pipelines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline.kubeflow.submit.api import Kubeflow
     from pipeline.kubeflow.submit.start import SubmittedPackage
 
-# The places of a cron expression: what each is called, its range, and names for its numbers.
+# Fields of a cron expression: name, range, names of its numbers.
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _CRON_FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
@@ -182,16 +182,13 @@ def _wait(
 
 
 def kubeflow_cron(expression: str) -> str:
-    """Returns a cron expression as Kubeflow wants it: with six fields, seconds first.
+    """Converts a cron expression to Kubeflow's six fields, seconds first.
 
-    Kubeflow reads the usual five as seconds to months, which it does not refuse: "0 2 * * *" would
-    start a run every hour, two minutes past.
-
-    Args:
-        expression: five fields as in crontab, or six with seconds first.
+    Kubeflow accepts five fields but reads them as seconds to months: "0 2 * * *" would run every
+    hour, two minutes past.
 
     Raises:
-        UserError: it is neither.
+        UserError: it has neither five valid fields nor six.
     """
     fields = expression.split()
     if len(fields) == len(_CRON_FIELDS) - 1:

@@ -1,1 +1,1 @@
-"""Commands that serve a model and ask it."""
+"""Commands that serve a model and query it."""

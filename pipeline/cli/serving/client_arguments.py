@@ -1,4 +1,4 @@
-"""Options of the commands that call a model server, and what they come to."""
+"""Options of the commands that call a model server."""
 
 from __future__ import annotations
 
@@ -90,16 +90,7 @@ def client_options(
     metadata: Sequence[str] | None,
     **rest: object,
 ) -> ClientOptions:
-    """Returns what the options come to.
-
-    Args:
-        tls: whether to encrypt, whatever the other options say.
-        ca: certificates to trust.
-        cert: this client's certificate.
-        key: its private key.
-        server_name: the name in the server's certificate.
-        metadata: headers as typed.
-        rest: other fields of `ClientOptions`.
+    """Builds client options from the command line's.
 
     Raises:
         UserError: options contradict each other.
@@ -119,7 +110,7 @@ def client_options(
 
 @contextmanager
 def client_errors() -> Iterator[None]:
-    """Turns what a client cannot do into errors that end a command with one line."""
+    """Turns client errors into errors that end a command with one line."""
     from serving.client.options import ClientError
 
     try:

@@ -1,4 +1,4 @@
-"""`dogbreed demo`."""
+"""Command `dogbreed demo`: serves a web page for predictions."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def demo(
 ) -> None:
     """Show a page that names the breeds of pictures dropped on it."""
     with clear_errors("Nothing was changed."):
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its notes repeat what our errors say
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its messages repeat our errors
         with client_errors():
             from pipeline.history.choose_run import newest_pushed
             from serving.demo.samples import Samples

@@ -1,4 +1,4 @@
-"""`dogbreed predict`."""
+"""Command `dogbreed predict`: classifies images with a model server."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Tally:
-    """What became of all pictures."""
+    """Counts of results over all images."""
 
     num_named: int = 0
     num_failed: int = 0
@@ -71,23 +71,23 @@ def predict_all(
     writer: PredictionWriter,
     notes: Console,
 ) -> int:
-    """Predicts, and writes each result as it comes.
+    """Predicts all images and writes each result as it arrives.
 
     Args:
-        sources: the pictures.
+        sources: the images.
         options: server, model and limits.
-        writer: where results go.
-        notes: where progress and the summary go, on standard error.
+        writer: receives the results.
+        notes: console on standard error for progress and summary.
 
     Returns:
-        How many pictures have no answer.
+        The number of images without an answer.
 
     Raises:
         ClientError: no call can succeed.
     """
     from PIL import Image
 
-    # Pillow warns of pictures from 89 megapixels; those that are too large are errors of their own.
+    # Pillow warns from 89 megapixels; too large images are errors of their own.
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     tally = _Tally()
     started_at = time.perf_counter()
@@ -100,9 +100,9 @@ def predict_all(
 
 
 async def _interruptible(predicting: Coroutine[Any, Any, None]) -> None:
-    """Has an interrupt end the work where it waits, as asyncio does from Python 3.11 on.
+    """Cancels the work on an interrupt, as asyncio does from Python 3.11 on.
 
-    Before, it comes wherever Python is at, also between a coroutine and the task that is to run it.
+    Before, the interrupt may strike between a coroutine and its task.
     """
     task = asyncio.ensure_future(predicting)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -117,7 +117,7 @@ async def _predict(
     notes: Console,
     tally: _Tally,
 ) -> None:
-    # Where both are the same terminal, one console must draw both, or rows would cut into the bar.
+    # Two consoles on the same terminal would mix rows into the progress bar.
     from serving.client.async_client import AsyncBreedClient
 
     console = writer.console if writer.console.is_terminal else notes
@@ -207,7 +207,7 @@ def predict(
 ) -> None:
     """Name the breeds in pictures: ask a model server over gRPC."""
     with clear_errors("What was printed so far stands."):
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its notes repeat what our errors say
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its messages repeat our errors
         with client_errors():
             from pipeline.cli.serving.predictions import writer_for
 

@@ -1,4 +1,4 @@
-"""Writes predictions as they come: a table for people, JSON or CSV for programs."""
+"""Writes predictions as a table, JSON or CSV while they arrive."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ingestion.catalogue import printable
 from serving.client.load import Source
 from serving.client.prediction import Guess, Prediction
 
-_WIDTH_IN_FILE = 120  # columns beside the pictures' names, where no terminal sets a width
+_WIDTH_IN_FILE = 120  # columns beside the images' names, if there is no terminal
 _BAR_WIDTH = 12
 _BREED_WIDTH = 22
 _SHORTEST_FILE, _LONGEST_FILE_SHARE = 4, 0.35
 
 
 class PredictionWriter(Protocol):
-    """Where predictions go."""
+    """Sink of predictions."""
 
     console: Console
 
     def write(self, prediction: Prediction) -> None:
-        """Writes one, in full."""
+        """Writes and flushes one prediction."""
         ...
 
 
@@ -39,8 +39,8 @@ def writer_for(format_name: str, top: int, sources: Sequence[Source]) -> Predict
 
     Args:
         format_name: "table", "json" or "csv".
-        top: breeds a picture.
-        sources: the pictures that will come; their names decide about the width of a column.
+        top: predicted classes per image.
+        sources: the images; their names decide the width of a column.
     """
     console = Console()
     if format_name == "json":
@@ -51,7 +51,7 @@ def writer_for(format_name: str, top: int, sources: Sequence[Source]) -> Predict
 
 
 class _JsonWriter:
-    """JSON Lines: one object for each picture."""
+    """JSON Lines: an object for each image."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -71,7 +71,7 @@ class _JsonWriter:
 
 
 class _CsvWriter:
-    """A row for each picture, a pair of columns for each breed."""
+    """A row for each image, two columns for each class."""
 
     def __init__(self, console: Console, top: int) -> None:
         self.console = console
@@ -98,7 +98,7 @@ class _CsvWriter:
 
 
 class _TableWriter:
-    """Rows of one table, printed one by one: widths are settled before the first is known."""
+    """Rows of one table, printed one by one with widths fixed in advance."""
 
     def __init__(self, console: Console, names: Sequence[str]) -> None:
         self.console = console
@@ -151,5 +151,5 @@ def _print_line(console: Console, line: str) -> None:
 
 
 def _rounded(guess: Guess) -> float:
-    """Returns a probability with as many digits as a 32-bit number has."""
+    """Rounds a probability to the digits of a float32."""
     return float(f"{guess.probability:.7g}")

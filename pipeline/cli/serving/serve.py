@@ -1,4 +1,4 @@
-"""`dogbreed serve`."""
+"""Command `dogbreed serve`: serves pushed models."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def start_server(flags: Sequence[str], base_path: Path | None, console: Console)
     """Replaces this process by a model server.
 
     Args:
-        flags: of `tensorflow_model_server`; they come before the defaults chosen here.
+        flags: of `tensorflow_model_server`; they precede the defaults chosen here.
         base_path: folder of the versions; None chooses the newest run's.
-        console: where it is told what is served.
+        console: where to print what is served.
 
     Raises:
         UserError: nothing was pushed yet.

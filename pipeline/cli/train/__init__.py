@@ -1,1 +1,1 @@
-"""Commands that train: `run`, `compare`, and what they can be told."""
+"""Commands that train (`run`, `compare`) or show settings, networks and curves."""

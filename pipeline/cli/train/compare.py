@@ -1,4 +1,4 @@
-"""`dogbreed compare`."""
+"""Command `dogbreed compare`: trains variants and plots their curves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _COLUMNS = (
 
 
 def report_comparison(results: Sequence[Result], picture: Path, console: Console) -> None:
-    """Prints every variant, and where picture and figures are."""
+    """Prints every variant, and the paths of plot and figures."""
     from pipeline.local.compare import Failed, Trained
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -70,13 +70,7 @@ def report_comparison(results: Sequence[Result], picture: Path, console: Console
 
 
 def write_comparison(results: Sequence[Result], title: str, picture: Path) -> None:
-    """Writes the table as CSV, and the curves of all variants that were trained.
-
-    Args:
-        results: the variants so far.
-        title: what the picture is called.
-        picture: the picture; the table goes beside it.
-    """
+    """Writes the table as CSV beside `picture`, and plots the curves of all trained variants."""
     from pipeline.local.compare import Failed, Trained
     from pipeline.local.curves import draw_curves
 
@@ -100,7 +94,7 @@ def write_comparison(results: Sequence[Result], title: str, picture: Path) -> No
 
 
 def figures_path(picture: Path) -> Path:
-    """Returns the file of figures beside a picture."""
+    """Returns the CSV file beside a plot."""
     return picture.with_suffix(".csv")
 
 
@@ -162,7 +156,7 @@ _SUFFIXES = (".png", ".svg", ".pdf")
 
 
 def _picture(out: Path | None, config: Config) -> Path:
-    """Returns where to draw, with its folder made; found wrong before hours of training."""
+    """Returns the path of the plot and makes its folder, so that errors show before training."""
     from foundation.errors import UserError
 
     if out is not None and (out.suffix not in _SUFFIXES or out.is_dir()):

@@ -1,4 +1,4 @@
-"""Tells what a cross-validation came to: a line a fold, a table at the end, and a file."""
+"""Prints a cross-validation: a line a fold, then a table; also writes it as CSV."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COLUMNS = (
 
 
 def report_fold(result: FoldResult, console: Console) -> None:
-    """Prints one fold, as soon as it has ended."""
+    """Prints the result of one fold."""
     figures = ", ".join(
         f"{metric.column.lower()} {metric.written(result.figures[metric.name])}"
         for metric in METRICS
@@ -38,7 +38,7 @@ def report_fold(result: FoldResult, console: Console) -> None:
 
 
 def report_folds(results: Sequence[FoldResult], path: Path, console: Console) -> None:
-    """Prints all folds, their mean and spread, and where the figures are kept."""
+    """Prints all folds, their mean and spread, and the path of the file."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Eval split", no_wrap=True)
     headings = [metric.column for metric in METRICS]
@@ -72,7 +72,7 @@ def report_folds(results: Sequence[FoldResult], path: Path, console: Console) ->
 
 
 def write_folds(results: Sequence[FoldResult], path: Path) -> None:
-    """Writes one row a fold; from two folds on, mean and sample standard deviation below them."""
+    """Writes a row for each fold; from two folds on, also mean and sample standard deviation."""
     partial = path.with_suffix(".partial")
     with partial.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
@@ -93,7 +93,7 @@ def write_folds(results: Sequence[FoldResult], path: Path) -> None:
 
 
 def _spreads(results: Sequence[FoldResult]) -> tuple[Figures, Figures, Spread]:
-    """Returns the metrics' means, their deviations, and the spread of the seconds of training."""
+    """Returns the metrics' means and deviations, and the spread of the training seconds."""
     spreads = {
         metric.name: spread([result.figures[metric.name] for result in results])
         for metric in METRICS

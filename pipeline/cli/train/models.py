@@ -1,4 +1,4 @@
-"""`dogbreed models`."""
+"""Command `dogbreed models`: lists networks or shows their layers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WIDEST = 1000  # characters
 
 
 def show_networks(console: Console) -> None:
-    """Prints one row for each network. Does without TensorFlow."""
+    """Prints a row for each network, without TensorFlow."""
     from trainer.networks.registry import NETWORKS
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -51,19 +51,16 @@ def show_networks(console: Console) -> None:
 def chosen_network(
     name: str | None, config_path: Path | None, input_size: str | None, settings: Sequence[str]
 ) -> NetworkSettings | None:
-    """Finds the network that a command line asks for.
+    """Builds the network's settings from command-line options; None where no option asks for one.
 
     Args:
-        name: of a network.
-        config_path: of a configuration whose network is meant; `name` goes before it.
-        input_size: `HxWxC` or `HxW`, in place of the network's own.
-        settings: `KEY=VALUE` each, of the network's options.
-
-    Returns:
-        Its settings; None where nothing asks for one.
+        name: name of a network; precedes `config_path`.
+        config_path: a configuration whose network to use.
+        input_size: `HxWxC` or `HxW`; None keeps the network's own.
+        settings: options of the network, `KEY=VALUE` each.
 
     Raises:
-        UserError: there is no such network, or it cannot be had with that input or those options.
+        UserError: there is no such network, or it does not allow that input or those options.
     """
     from pydantic import ValidationError
 
@@ -89,7 +86,7 @@ def chosen_network(
         _apply(options_of, setting)
     if input_size is not None:
         options_of |= _input_settings(kind, input_size)
-    try:  # alone: the rest of the configuration need not go with it
+    try:  # the rest of the configuration need not be valid with it
         return TrainerConfig.model_validate({"network": options_of}).network
     except ValidationError as error:
         lines = mistakes_in_words(error, TrainerConfig)
@@ -100,7 +97,7 @@ def chosen_network(
 
 
 def _apply(options_of: dict[str, Any], setting: str) -> None:
-    """Sets one option as `KEY=VALUE` says."""
+    """Sets one option from `KEY=VALUE`."""
     key, equals, value = setting.partition("=")
     key = key.strip().removeprefix("trainer.network.")
     if not equals or not key or key == "name":
@@ -113,10 +110,10 @@ def _apply(options_of: dict[str, Any], setting: str) -> None:
 
 
 def _input_settings(kind: type[AnyNetworkConfig], input_size: str) -> dict[str, Any]:
-    """Says in options of the network that its input has another size.
+    """Converts an input size to options of the network.
 
     Raises:
-        UserError: the size cannot be read, or the network cannot have it.
+        UserError: the size is malformed, or the network does not support it.
     """
     from trainer.networks.base import SizedNetworkSettings
 
@@ -149,14 +146,14 @@ def show_layers(network: NetworkSettings, num_classes: int | None, console: Cons
 
     Args:
         network: its settings.
-        num_classes: None means as many as the network's source has.
+        num_classes: None means that of the network's source.
         console: where to print.
 
     Raises:
-        UserError: the network cannot be built that way.
+        UserError: the network cannot be built.
     """
     num_classes = num_classes or network.source_classes
-    with output_to_log(Path(os.devnull)):  # TensorFlow's start-up notes
+    with output_to_log(Path(os.devnull)):  # TensorFlow's start-up messages
         from trainer.networks.layer_table import layer_rows
         from trainer.networks.registry import outline_network
 
@@ -190,13 +187,13 @@ def show_layers(network: NetworkSettings, num_classes: int | None, console: Cons
         )
     what = f"{network.name}: {_size(network.image)} to {num_classes:,} classes"
     console.print(f"{what}\n", highlight=False, soft_wrap=True)
-    # A line that runs over a narrow terminal's edge can still be read; a cut one cannot.
+    # A line that wraps in a narrow terminal is readable; a cut one is not.
     wide = Console(width=_WIDEST, file=console.file)
     wide.print(table, highlight=False, width=wide.measure(table).maximum)
 
 
 def _own_input(kind: type[AnyNetworkConfig]) -> ImageSpec:
-    """Returns the picture that a network takes where nothing is set, not even what has to be."""
+    """Returns the input of a network with default settings, even if it has required options."""
     return kind.model_construct().image
 
 

@@ -1,4 +1,4 @@
-"""`dogbreed run`."""
+"""Command `dogbreed run`: runs the pipeline, or cross-validates."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 def figures_table(outcome: Outcome, bounds: Mapping[str, Any]) -> Table:
-    """Begins a table of what came out: a row for each metric, with its bound.
+    """Builds a table with a row for each metric and its bound.
 
     Args:
         outcome: the run's.
-        bounds: settings of the Evaluator by their names; may lack those that are not known.
+        bounds: settings of the Evaluator by name; unknown ones may be missing.
     """
     table = Table(box=None, pad_edge=False, show_header=False)
     for metric in METRICS:
@@ -44,7 +44,7 @@ def figures_table(outcome: Outcome, bounds: Mapping[str, Any]) -> Table:
 
 
 def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
-    """Prints the nodes, the figures beside their bounds, the verdict and what to do next."""
+    """Prints nodes, metrics with bounds, verdict and next steps."""
     from trainer.tuning.values import searched_values, values_in_words
 
     outcome = finished.outcome
@@ -118,7 +118,7 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
 
 
 def _report_served(pushed_path: Path, console: Console) -> None:
-    """Says what is served where that is not what the run has pushed, now or before."""
+    """Prints the served version if it is not what this run has pushed."""
     served = newest_version(pushed_path.parent)
     if served is None or str(served) == pushed_path.name:
         return
@@ -131,7 +131,7 @@ def _report_served(pushed_path: Path, console: Console) -> None:
 
 
 def as_typed(command: str) -> str:
-    """Returns what to type for one of this environment's commands, activated or not."""
+    """Returns how to call a command of this environment, activated or not."""
     if shutil.which(command):
         return command
     path = Path(sys.executable).with_name(command)

@@ -1,4 +1,4 @@
-"""`dogbreed settings`."""
+"""Command `dogbreed settings`: lists all settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def show_settings(config: Config, console: Console) -> None:
-    """Prints one row for each setting."""
+    """Prints a row for each setting."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Key", no_wrap=True, style="cyan")
     table.add_column("Value")
@@ -41,14 +41,14 @@ def _rows(group: BaseModel, prefix: str) -> Iterator[tuple[str, str, str]]:
             continue
         meaning = " ".join((field.description or "").split())
         yield f"{prefix}{name}", _shown(value), meaning
-        # A group that is switched off is listed as it would be if only switched on.
+        # A group that is switched off is listed with its defaults.
         for kind in get_args(field.annotation) if value is None else ():
             if isinstance(kind, type) and issubclass(kind, BaseModel):
                 yield from _rows(kind(), f"{prefix}{name}.")
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, dict):  # as one would write it
+    if isinstance(value, dict):  # as YAML
         settings = {
             key: each.model_dump(exclude_unset=True) if isinstance(each, Settings) else each
             for key, each in value.items()

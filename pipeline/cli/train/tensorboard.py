@@ -1,4 +1,4 @@
-"""`dogbreed tensorboard`."""
+"""Command `dogbreed tensorboard`: shows training logs."""
 
 from __future__ import annotations
 
@@ -16,17 +16,13 @@ from pipeline.cli.app import app, clear_errors
 from pipeline.cli.arguments import ConfigOption, RootOption, RunSettingsOption
 from trainer.training.logs import TrainingLogs
 
-_IMAGES_KEPT = 200  # of each tag, where TensorBoard keeps 10: an evolution has a frame an epoch
+_IMAGES_KEPT = 200  # per tag; TensorBoard's default is 10, too few for one frame an epoch
 
 
 def show_tensorboard(logs: TrainingLogs, console: Console, *, host: str, port: int | None) -> None:
-    """Starts TensorBoard, says where it is, and serves until Ctrl-C.
+    """Starts TensorBoard, prints its address, and serves until Ctrl-C.
 
-    Args:
-        logs: what to show.
-        console: where the address is printed.
-        host: name or address to listen on.
-        port: port to listen on; None takes the first free one from 6006.
+    Without a port it takes the first free one from 6006.
 
     Raises:
         UserError: TensorBoard cannot be loaded, or cannot listen there.
@@ -44,14 +40,14 @@ def show_tensorboard(logs: TrainingLogs, console: Console, *, host: str, port: i
         ) from error
     notes = io.StringIO()
     try:
-        # It notes on standard error that its way of loading is fast.
+        # TensorBoard writes a message about its fast loading to standard error.
         with contextlib.redirect_stderr(notes):
             board = TensorBoard()
             board.configure(argv=["tensorboard", *_flags(logs, host, port)])
             address = board.launch()
     except TensorBoardServerException as error:
         raise UserError(_in_words(error.msg, host, port)) from None
-    except SystemExit:  # how its server gives up on an address, after a line on standard error
+    except SystemExit:  # the server cannot bind; its message is on standard error
         raise UserError(_in_words(notes.getvalue().strip(), host, port)) from None
     console.print(f"Showing {logs}.", soft_wrap=True, highlight=False)
     console.print(f"TensorBoard is at {address} until you press Ctrl-C.", soft_wrap=True)
@@ -62,7 +58,7 @@ def show_tensorboard(logs: TrainingLogs, console: Console, *, host: str, port: i
 def _flags(logs: TrainingLogs, host: str, port: int | None) -> list[str]:
     flags = ["--logdir", str(logs.path), "--host", host]
     flags += ["--samples_per_plugin", f"images={_IMAGES_KEPT}"]
-    # Curves and pictures are written to two files of one run at the same time.
+    # Curves and images of one run are written to two files at the same time.
     flags += ["--reload_multifile", "true"]
     return flags if port is None else [*flags, "--port", str(port)]
 
