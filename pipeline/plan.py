@@ -75,11 +75,7 @@ class Plan:
 
 
 def make_plan(config: Config, dataset: Dataset | None) -> Plan:
-    """Computes the plan from code, records and push destination.
-
-    Args:
-        config: the run's configuration.
-        dataset: records on this machine; None for a cluster, whose steps complete the plan.
+    """Computes the plan; on a cluster, with no dataset here, the steps complete it.
 
     Raises:
         UserError: the configuration names a fold, schema, slice, weights file or module that

@@ -48,14 +48,7 @@ _LONGEST_SLUG = 50  # characters; less than a pipeline's name allows
 def overrides_of(
     data: str | None, config: Path | None, settings: Sequence[str], *, fresh: bool
 ) -> list[str]:
-    """Converts options to overrides for `pipeline.config.load.load_config`.
-
-    Args:
-        data: the source of the images; without a configuration, it names the run too.
-        config: the configuration's file.
-        settings: overrides as typed.
-        fresh: whether to disable the cache.
-    """
+    """Converts options to overrides for `pipeline.config.load.load_config`."""
     overrides = list(settings)
     if data is not None and config is None:
         overrides.insert(0, f"name='{_name_for(data)}'")  # quoted: YAML reads "no" as false

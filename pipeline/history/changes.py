@@ -74,15 +74,7 @@ class Change:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
-    """Compares two configurations, as far as both are known.
-
-    Args:
-        before: settings by group; unrecorded groups may be missing.
-        after: the same of the later run.
-
-    Returns:
-        The settings that differ, in the order of `after`.
-    """
+    """Returns the settings that differ, in the order of `after`; groups one lacks are left out."""
     known = [group for group in after if group in before]
     flat_before = dict(_flat({group: before[group] for group in known}))
     flat_after = dict(_flat({group: after[group] for group in known}))

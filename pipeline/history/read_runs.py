@@ -39,11 +39,9 @@ class _Tables:
 
 
 def read_history(root: Path, push_path: Path | None = None) -> History:
-    """Reads the history of a root, without disturbing a run in progress.
+    """Reads the history of a root without disturbing a run in progress.
 
-    Args:
-        root: folder of everything that runs keep.
-        push_path: the folder that a model server watches; None takes the last run's.
+    Without a push path, the last run's is taken.
 
     Raises:
         UserError: there are no records, or they cannot be read.

@@ -32,12 +32,6 @@ class RunRecord:
     """A run's record: custom properties of TFX's context of the run.
 
     A killed run's record has a start and no end.
-
-    Args:
-        config: the run's configuration.
-        dataset: its records.
-        commit: this project's commit; empty where unknown.
-        started_at: when it began, after the root was locked.
     """
 
     def __init__(

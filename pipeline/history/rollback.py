@@ -31,16 +31,10 @@ from pipeline.history.past_run import History
 
 
 def record_rollback(root: Path, version: int, path: Path, note: Rollback) -> int:
-    """Records a rollback as an execution from the copied PushedModel to the new one.
-
-    Args:
-        root: folder of everything that runs keep.
-        version: the version that the rollback made.
-        path: its folder.
-        note: the note in it.
+    """Records a rollback as an execution from the copied PushedModel to the new one at `path`.
 
     Returns:
-        The id of the execution.
+        The execution's id.
 
     Raises:
         UserError: the metadata cannot be written.
@@ -151,14 +145,7 @@ def roll_back(
     bounds: Mapping[str, Any] | None,
     reason: str | None,
 ) -> RolledBack:
-    """Pushes a copy of a version under a new number, atomically.
-
-    Args:
-        push_path: the folder that a model server watches.
-        version: the version to copy.
-        replaced: the version that is served now.
-        bounds: the bounds that one had to meet; None where unknown.
-        reason: why, in the user's words.
+    """Pushes a copy of a version under a new number, atomically; it replaces `replaced`.
 
     Raises:
         UserError: the folder cannot be written, or the disk is full.

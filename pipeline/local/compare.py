@@ -141,13 +141,8 @@ def compare(
 ) -> list[Result]:
     """Trains and evaluates every variant; nothing is pushed.
 
-    A failed variant does not stop the others. Cached results are reused: the first variant's of any
-    run below the same root, the others' mostly up to Transform.
-
-    Args:
-        variants: what to train.
-        console: where progress is shown.
-        variant_ended: called with the results so far after each variant.
+    `variant_ended` is called with all results so far. A failed variant does not stop the others.
+    Cached results of any run below the same root are reused.
 
     Raises:
         UserError: an error that concerns all variants and that the user can fix.

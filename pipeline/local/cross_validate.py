@@ -61,13 +61,8 @@ def cross_validate(
 ) -> list[FoldResult]:
     """Trains and evaluates once for each fold; nothing is pushed.
 
-    Results of earlier runs, finished or not, are reused.
-
-    Args:
-        config: the run's configuration, with `data.convert.folds` set to `num_folds`.
-        num_folds: number of folds.
-        console: where progress is shown.
-        fold_ended: called with the results so far after each fold.
+    `fold_ended` is called with all results so far. Results of earlier runs, finished or not, are
+    reused. `config.data.convert.folds` must be `num_folds`.
 
     Raises:
         UserError: an error that the user can fix, such as a failed node.

@@ -34,13 +34,7 @@ class _End(NamedTuple):
 
 
 def draw_curves(curves: Mapping[str, Sequence[CurvePoint]], title: str, path: Path) -> None:
-    """Plots every curve over steps and over time.
-
-    Args:
-        curves: the curve of each variant, by its name in the legend.
-        title: title of the plot.
-        path: the file to write; its suffix decides the format.
-    """
+    """Plots every curve over steps and over time, in the format of the suffix of `path`."""
     height = _PANELS_IN + _LEGEND_ROW_IN * (len(curves) + 1)
     figure = Figure(figsize=(_WIDTH_IN, height), layout="constrained")
     FigureCanvasAgg(figure)  # no window, no global state

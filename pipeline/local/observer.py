@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class NodeStatus(enum.Enum):
-    """Final state of a node; the value is its text for users."""
+    """Status of a node; the value is its text for users."""
 
     WAITING = "waiting"
     RUNNING = "running"

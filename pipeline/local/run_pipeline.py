@@ -53,10 +53,6 @@ class FinishedRun:
 def run(config: Config, console: Console | None = None) -> FinishedRun:
     """Runs the whole pipeline on this machine.
 
-    Args:
-        config: the run's configuration.
-        console: where progress is shown; None is standard output.
-
     Raises:
         UserError: an error that the user can fix, such as a failed node.
         DatasetError: the images cannot be used.

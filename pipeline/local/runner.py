@@ -28,13 +28,7 @@ _LONGEST_REASON = 200  # characters: the store adds its whole SQL
 
 
 class ObservedDagRunner(LocalDagRunner):
-    """TFX's LocalDagRunner with an observer and a record in ML Metadata.
-
-    Args:
-        observer: receives start and end of each node.
-        pipeline_root: folder of the nodes' outputs.
-        record: the run's record.
-    """
+    """TFX's LocalDagRunner with an observer and a record in ML Metadata."""
 
     def __init__(self, observer: RunObserver, pipeline_root: Path, record: RunRecord) -> None:
         super().__init__()

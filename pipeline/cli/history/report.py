@@ -27,11 +27,7 @@ _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 
 
 def find_report(history: History, text: str | None) -> Path:
-    """Finds the report page of a run.
-
-    Args:
-        history: all known runs.
-        text: the run, as `choose_run` understands it; None means the last that left a report.
+    """Finds the report page of a run, or of the last run with one where `text` is None.
 
     Raises:
         UserError: there is no such run, or it left no report.

@@ -21,14 +21,7 @@ if TYPE_CHECKING:
 def report_rollback(
     done: RolledBack, root: Path | None, execution: int | None, console: Console
 ) -> None:
-    """Prints the result of a rollback and its consequences.
-
-    Args:
-        done: the rollback.
-        root: folder of the runs; None where only the push folder was given.
-        execution: its execution id in ML Metadata; None if not recorded there.
-        console: where to print.
-    """
+    """Prints a rollback; `root` and `execution` are None where ML Metadata does not record it."""
     from pipeline.cli.train.run import as_typed
 
     def say(markup: str) -> None:

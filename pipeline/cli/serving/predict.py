@@ -71,13 +71,7 @@ def predict_all(
     writer: PredictionWriter,
     notes: Console,
 ) -> int:
-    """Predicts all images and writes each result as it arrives.
-
-    Args:
-        sources: the images.
-        options: server, model and limits.
-        writer: receives the results.
-        notes: console on standard error for progress and summary.
+    """Predicts all images, writes each result as it arrives, and progress to `notes`.
 
     Returns:
         The number of images without an answer.

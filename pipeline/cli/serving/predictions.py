@@ -35,13 +35,7 @@ class PredictionWriter(Protocol):
 
 
 def writer_for(format_name: str, top: int, sources: Sequence[Source]) -> PredictionWriter:
-    """Returns a writer to standard output.
-
-    Args:
-        format_name: "table", "json" or "csv".
-        top: predicted classes per image.
-        sources: the images; their names decide the width of a column.
-    """
+    """Returns a "table", "json" or "csv" writer to standard output."""
     console = Console()
     if format_name == "json":
         return _JsonWriter(console)

@@ -22,12 +22,7 @@ _CONFIGS = Path(__file__).parents[3] / "serving" / "config"
 
 
 def start_server(flags: Sequence[str], base_path: Path | None, console: Console) -> None:
-    """Replaces this process by a model server.
-
-    Args:
-        flags: of `tensorflow_model_server`; they precede the defaults chosen here.
-        base_path: folder of the versions; None chooses the newest run's.
-        console: where to print what is served.
+    """Replaces this process by a model server of the versions in `base_path`, or the newest run's.
 
     Raises:
         UserError: nothing was pushed yet.

@@ -142,12 +142,7 @@ def _input_settings(kind: type[AnyNetworkConfig], input_size: str) -> dict[str, 
 
 
 def show_layers(network: NetworkSettings, num_classes: int | None, console: Console) -> None:
-    """Prints the layer table of a network.
-
-    Args:
-        network: its settings.
-        num_classes: None means that of the network's source.
-        console: where to print.
+    """Prints a network's layer table; None as `num_classes` means that of the network's source.
 
     Raises:
         UserError: the network cannot be built.

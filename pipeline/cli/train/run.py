@@ -27,12 +27,7 @@ if TYPE_CHECKING:
 
 
 def figures_table(outcome: Outcome, bounds: Mapping[str, Any]) -> Table:
-    """Builds a table with a row for each metric and its bound.
-
-    Args:
-        outcome: the run's.
-        bounds: settings of the Evaluator by name; unknown ones may be missing.
-    """
+    """Builds a table with a row for each metric and the Evaluator's bound, if known."""
     table = Table(box=None, pad_edge=False, show_header=False)
     for metric in METRICS:
         bound = bounds.get(metric.bound) if metric.bound is not None else None
