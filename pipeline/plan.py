@@ -147,7 +147,6 @@ def _baseline_version(config: Config, recipe: str) -> str:
 
 
 def _schema_file(config: Config, data_path: Path, *, on_cluster: bool) -> Path | None:
-    """Returns the curated schema; None infers it."""
     if config.data.infer_schema:
         return None
     path = config.data.curated_schema or data_path / SCHEMA_FILE

@@ -28,11 +28,6 @@ class RunsFolder:
 def find_root(root: Path | None, config: Path | None, settings: Sequence[str]) -> RunsFolder:
     """Finds the root that is named or configured, else the one in runs/ with the last run.
 
-    Args:
-        root: as named by the user; takes precedence.
-        config: the configuration's file.
-        settings: overrides of it.
-
     Raises:
         UserError: nothing is named and runs/ has no run, or the configuration is wrong.
     """

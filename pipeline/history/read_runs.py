@@ -30,8 +30,6 @@ _STATUS = {
 
 @dataclass(frozen=True)
 class _Tables:
-    """Tables of the store."""
-
     artifacts: Mapping[int, Artifact]
     """By id."""
     outputs: Mapping[int, Sequence[int]]

@@ -66,12 +66,9 @@ class RunRecord:
         self._begun = True
 
     def end(self, state: State, **properties: Any) -> None:
-        """Records the end, once. Errors of the store, such as a full disk, are logged.
+        """Records the end, once, with properties by their names in `names` and metrics by theirs.
 
-        Args:
-            state: how the run ended.
-            **properties: custom properties by their names in `names`, and metrics by theirs; None
-                is left out.
+        None is left out. Errors of the store, such as a full disk, are logged.
         """
         if not self._begun or self._ended:
             return

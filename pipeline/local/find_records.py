@@ -99,10 +99,7 @@ def _sample(directory: Path, console: Console) -> Path:
 
 
 class _RateColumn(ProgressColumn):
-    """Images per second."""
-
     def render(self, task: Task) -> Text:
-        """Draws the rate, once known."""
         speed = task.finished_speed or task.speed
         return Text(f"{speed:,.0f} pictures/s" if speed else "", "dim")
 

@@ -13,7 +13,6 @@ from pipeline.cli.app import app, clear_errors
 
 
 def _option(field: str, *flags: str, **kwargs: Any) -> Any:
-    """Builds an option of `convert` with the help text of a `ConvertOptions` field."""
     text = " ".join((ConvertOptions.model_fields[field].description or "").split())
     return typer.Option(*flags, help=text, show_default=kwargs.pop("show_default", True), **kwargs)
 

@@ -65,7 +65,6 @@ def show_report(page: Path, console: Console, *, opened: bool) -> None:
 
 
 def _has_screen() -> bool:
-    """Tells whether a graphical browser can be opened."""
     if not any(os.environ.get(name) for name in _SCREENS):
         return False
     try:

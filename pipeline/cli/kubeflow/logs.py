@@ -93,7 +93,6 @@ def _step(run: V2beta1Run, wanted: str | None) -> str:
 
 
 def _step_names(run: V2beta1Run) -> list[str]:
-    """Lists the started steps of a run by start time."""
     from pipeline.kubeflow.submit.api import tasks_of
     from pipeline.kubeflow.submit.workflow import DRIVER
 

@@ -47,8 +47,6 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Tally:
-    """Counts of results over all images."""
-
     num_named: int = 0
     num_failed: int = 0
     latencies_ms: list[float] = field(default_factory=list)

@@ -45,8 +45,6 @@ def writer_for(format_name: str, top: int, sources: Sequence[Source]) -> Predict
 
 
 class _JsonWriter:
-    """JSON Lines: an object for each image."""
-
     def __init__(self, console: Console) -> None:
         self.console = console
 

@@ -51,13 +51,10 @@ def show_networks(console: Console) -> None:
 def chosen_network(
     name: str | None, config_path: Path | None, input_size: str | None, settings: Sequence[str]
 ) -> NetworkSettings | None:
-    """Builds the network's settings from command-line options; None where no option asks for one.
+    """Builds the settings of the network that a command line names; None if it names none.
 
-    Args:
-        name: name of a network; precedes `config_path`.
-        config_path: a configuration whose network to use.
-        input_size: `HxWxC` or `HxW`; None keeps the network's own.
-        settings: options of the network, `KEY=VALUE` each.
+    `name` takes precedence over the configuration at `config_path`; `input_size` is `HxWxC` or
+    `HxW`, and `settings` are options of the network, `KEY=VALUE` each.
 
     Raises:
         UserError: there is no such network, or it does not allow that input or those options.
@@ -97,7 +94,6 @@ def chosen_network(
 
 
 def _apply(options_of: dict[str, Any], setting: str) -> None:
-    """Sets one option from `KEY=VALUE`."""
     key, equals, value = setting.partition("=")
     key = key.strip().removeprefix("trainer.network.")
     if not equals or not key or key == "name":

@@ -113,7 +113,6 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
 
 
 def _report_served(pushed_path: Path, console: Console) -> None:
-    """Prints the served version if it is not what this run has pushed."""
     served = newest_version(pushed_path.parent)
     if served is None or str(served) == pushed_path.name:
         return
