@@ -17,7 +17,7 @@ _BUILT_IN_DIR = Path(__file__).parents[2] / "configs"
 SAMPLE_CONFIG = _BUILT_IN_DIR / "sample.yaml"
 """The configuration of a run that names none."""
 TRANSFER_CONFIG = _BUILT_IN_DIR / "transfer.yaml"
-"""The configuration that is best for photographs of one's own."""
+"""The best configuration for the user's own photographs."""
 
 
 def load_config(

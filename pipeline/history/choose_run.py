@@ -60,12 +60,9 @@ _MOST_SHOWN = 3
 
 
 def choose_run(runs: Sequence[PastRun], text: str) -> PastRun:
-    """Finds one run.
+    """Finds a run by its number from 1, `last`, `last-1` and so on, or a prefix of its start.
 
-    Args:
-        runs: all runs, the oldest first.
-        text: a number from 1, `last`, `last-1` for the one before and so on, or a prefix of a run's
-            start, such as `2026-11-21T18` or '2026-11-21 18:33'.
+    A prefix is such as `2026-11-21T18` or '2026-11-21 18:33'; `runs` has the oldest first.
 
     Raises:
         UserError: no run or several match.

@@ -45,7 +45,7 @@ def read_variants(
             them. Values may contain white space, such as `[64, 80]`: a setting ends only before
             another `key=`.
         common: overrides of every variant, one setting each.
-        path: the configuration to vary; None means the built-in sample's.
+        path: configuration to vary; None means the built-in sample's.
         source: replaces `data.source`.
 
     Raises:

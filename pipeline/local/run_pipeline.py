@@ -115,11 +115,7 @@ def _run_logged(
 
 
 def _check_weights(config: Config) -> None:
-    """Checks that the weights of all backbones are available, including those of a search.
-
-    Raises:
-        UserError: they are not.
-    """
+    """Raises UserError if a backbone's weights, or those of one in a search, are unavailable."""
     networks = [each.network for each in searched_configs(config.tuner, config.trainer)]
     for network in {each.model_dump_json(): each for each in networks}.values():
         check_weights(network)

@@ -1,4 +1,4 @@
-"""`dogbreed weights`."""
+"""Command `dogbreed weights`: checks or downloads pretrained weights."""
 
 from __future__ import annotations
 
@@ -75,11 +75,7 @@ def fetch(
 
 
 def _network(config: Path | None, settings: list[str] | None) -> TransferConfig:
-    """Returns the configured network.
-
-    Raises:
-        UserError: it is none that starts from weights.
-    """
+    """Returns the configured network; raises UserError if it takes no pretrained weights."""
     from pipeline.config.load import TRANSFER_CONFIG, load_config
     from trainer.networks.transfer.network import TransferConfig
 
