@@ -50,6 +50,7 @@ def _build(engines: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_first_engine_that_works_is_used(tmp_path: Path) -> None:
     _install(tmp_path, "docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
     _install(tmp_path, "podman", _WORKS.replace("BUILD_ENDS", "0"))
@@ -69,6 +70,7 @@ def test_the_first_engine_that_works_is_used(tmp_path: Path) -> None:
     assert "--file=kubernetes/image/Dockerfile" in arguments
 
 
+@pytest.mark.slow
 def test_a_build_that_fails_shows_the_end_of_its_output(tmp_path: Path) -> None:
     _install(tmp_path, "podman", _WORKS.replace("BUILD_ENDS", "125"))
     built = _build(tmp_path)
@@ -78,6 +80,7 @@ def test_a_build_that_fails_shows_the_end_of_its_output(tmp_path: Path) -> None:
     assert "Traceback" not in built.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [(), ("--engine", "docker")])
 def test_an_engine_that_does_not_work_is_named_with_its_reason(
     tmp_path: Path, arguments: tuple[str, ...]
@@ -88,6 +91,7 @@ def test_an_engine_that_does_not_work_is_named_with_its_reason(
     assert "docker is installed but does not work: Cannot connect" in built.stderr
 
 
+@pytest.mark.slow
 def test_without_any_engine_one_line_says_what_to_install(tmp_path: Path) -> None:
     built = _build(tmp_path)
     assert built.returncode == 1

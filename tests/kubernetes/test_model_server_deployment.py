@@ -16,6 +16,8 @@ from serving.model_server.options import parse_flags
 from tests.kubernetes.manifests import ROOT, Manifest, manifests, one
 from tests.serving.certificates import Authority
 
+pytestmark = pytest.mark.slow
+
 _OVERLAYS = ("laptop", "cpu-cluster", "gpu-cluster")
 
 

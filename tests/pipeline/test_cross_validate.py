@@ -121,6 +121,7 @@ def test_folds_that_make_no_sense_are_refused(
     assert not (tmp_path / "root").exists()
 
 
+@pytest.mark.slow
 def test_records_without_folds_are_refused(records: Dataset, tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"have no folds but the splits train and eval; .*--folds 3"
@@ -128,6 +129,7 @@ def test_records_without_folds_are_refused(records: Dataset, tmp_path: Path) -> 
         _cross_validate(_config(tmp_path / "root", records.path, 3))
 
 
+@pytest.mark.slow
 def test_records_with_another_number_of_folds_are_refused(archive: Path, tmp_path: Path) -> None:
     made = convert(str(archive), tmp_path / "records", ConvertOptions(folds=2))
 

@@ -105,6 +105,7 @@ def test_version_top_and_headers_travel(
     assert "s3cret" not in repr(chosen)
 
 
+@pytest.mark.slow
 def test_batch_of_large_pictures_passes(
     peer: BreedPeer, options: ClientOptions, predict: Predict
 ) -> None:
@@ -157,6 +158,7 @@ def test_pictures_from_the_web(options: ClientOptions, predict: Predict) -> None
     assert gone.error == "the web server answers 404 Not Found"
 
 
+@pytest.mark.slow
 def test_picture_is_seen_as_a_person_sees_it(options: ClientOptions, predict: Predict) -> None:
     """The peer looks at the top left corner: what is turned or see-through shows there."""
     halves = Image.new("RGB", (200, 100), COLOURS[0])

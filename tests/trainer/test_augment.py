@@ -91,7 +91,7 @@ def test_train_px_spreads_its_sizes_over_the_run(step: int, side: int) -> None:
         {"contrast": 0.3},
         {"saturation": 0.5},
         {"hue": 0.3},
-        {"rand_augment_ops": 2, "rand_augment_factor": 0.6},
+        pytest.param({"rand_augment_ops": 2, "rand_augment_factor": 0.6}, marks=pytest.mark.slow),
     ],
     ids=lambda options: next(iter(options)),
 )
