@@ -28,7 +28,7 @@ from components.report.training import read_training
 from components.report.verdict import read_verdict
 from pipeline.config.config import Config
 from pipeline.config.load import load_config
-from pipeline.plan import reported_settings
+from pipeline.config.serialise import reported_settings
 from trainer.training.config import TrainerConfig
 
 pytestmark = pytest.mark.slow
@@ -160,7 +160,7 @@ def test_configuration_in_the_report_is_the_run_s_own(path: Path, tmp_path: Path
     about = {"trainer": trained.model_dump(mode="json")}
     written = tmp_path / "configuration.yaml"
 
-    settings = json.loads(reported_settings(config))
+    settings = json.loads(reported_settings(config, on_cluster=False))
     written.write_text(provenance(_sources(about=about), settings, "", (), written).configuration)
 
     # A search begins anew from what was configured; else what the model says of itself counts.
@@ -176,7 +176,7 @@ def test_provenance_names_what_identifies_a_run(tmp_path: Path) -> None:
     found = TrainerConfig(learning_rate=0.25).model_dump(mode="json")
     about = {"data": "d1", "recipe": "r1", "trainer": found, "versions": {"TFX": "1.2"}}
 
-    settings = json.loads(reported_settings(searched))
+    settings = json.loads(reported_settings(searched, on_cluster=False))
     path = tmp_path / "a folder" / "configuration.yaml"
     told = provenance(
         _sources(about=about, served_version="16"), settings, "c0ffee-dirty", (), path

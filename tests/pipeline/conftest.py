@@ -53,13 +53,13 @@ def first_run(tmp_path_factory: pytest.TempPathFactory, records: Dataset) -> Fir
 
 
 def tiny_settings(root: Path) -> list[str]:
-    """Overrides that make a run small: a tiny network, 48 steps, no lower bounds."""
+    """Overrides that make a run small: a tiny network, 120 steps, no lower bounds."""
     return [
         f"root={root}",
         "trainer.network.input_px=32",
         "trainer.network.width=8",
         "trainer.network.blocks=[1,1]",
-        "trainer.epochs=8",
+        "trainer.epochs=20",
         "trainer.batch_size=8",
         "evaluator.min_accuracy=0",
         "evaluator.min_top_5_accuracy=0",
