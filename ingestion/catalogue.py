@@ -7,7 +7,7 @@ import heapq
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -121,7 +121,7 @@ def make_catalogue(
             )
     if not counts:
         raise DatasetError(f"{source} holds no pictures.")
-    text = _texts(counts)
+    text = readable_names(counts)
     chosen = _choose(text, options.breeds, source)
     if len(chosen) < 2:
         raise DatasetError(
@@ -150,9 +150,9 @@ def make_catalogue(
     )
 
 
-def _texts(counts: Counter[str]) -> dict[str, str]:
+def readable_names(class_names: Iterable[str]) -> dict[str, str]:
     """Returns the readable name of each class; names that would collide stay unchanged."""
-    readable = {class_name: readable_breed(class_name) for class_name in counts}
+    readable = {class_name: readable_breed(class_name) for class_name in class_names}
     times = Counter(readable.values())
     return {
         class_name: name if times[name] == 1 else printable(class_name)
@@ -160,21 +160,41 @@ def _texts(counts: Counter[str]) -> dict[str, str]:
     }
 
 
+def find_class(breed: str, text: Mapping[str, str]) -> tuple[str | None, str]:
+    """Finds a class by its readable name or its own, in any case.
+
+    Args:
+        breed: what the user calls it.
+        text: readable names by class name.
+
+    Returns:
+        The class name, or None and which ones there are, in words.
+    """
+    known: dict[str, str] = {}
+    for class_name, name in text.items():
+        known[folded(name)] = known[folded(printable(class_name))] = class_name
+    if (found := known.get(folded(breed))) is not None:
+        return found, ""
+    close = difflib.get_close_matches(folded(breed), known, n=3, cutoff=0.6)
+    names = [text[known[key]] for key in close] or sorted(text.values())[:5]
+    listed = ", ".join(dict.fromkeys(names))
+    return None, f"did you mean {listed}?" if close else f"it has, among others, {listed}"
+
+
+def folded(name: str) -> str:
+    """Returns a name such that equal ones are the same breed."""
+    return unicodedata.normalize("NFC", name).replace("_", " ").casefold().strip()
+
+
 def _choose(text: dict[str, str], breeds: tuple[str, ...], source: str) -> list[str]:
     if not breeds:
         return sorted(text)
-    known: dict[str, str] = {}
-    for class_name, name in text.items():
-        known[_folded(name)] = known[_folded(printable(class_name))] = class_name
     chosen = set()
     for breed in breeds:
-        if (class_name := known.get(_folded(breed))) is None:  # type: ignore[assignment]
-            close = difflib.get_close_matches(_folded(breed), known, n=3, cutoff=0.6)
-            names = [text[known[key]] for key in close] or sorted(text.values())[:5]
-            word = "did you mean" if close else "it has, among others,"
+        class_name, hint = find_class(breed, text)
+        if class_name is None:
             raise DatasetError(
-                f"{source} has no breed {breed!r}: {word} {', '.join(dict.fromkeys(names))}"
-                f"{'?' if close else '.'}"
+                f"{source} has no breed {breed!r}: {hint}{'' if hint.endswith('?') else '.'}"
             )
         chosen.add(class_name)
     return sorted(chosen)
@@ -206,10 +226,6 @@ def _needed(options: ConvertOptions) -> int:
 def _with_counts(counts: dict[str, int]) -> str:
     listed = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items())[:5])
     return f"{listed} and {len(counts) - 5} more" if len(counts) > 5 else listed
-
-
-def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).replace("_", " ").casefold().strip()
 
 
 def _draw(seed: int, class_name: str, file_name: str) -> int:

@@ -34,14 +34,17 @@ from ingestion.catalogue import Catalogue, Rejects, make_catalogue, shown
 from ingestion.dataset import (
     AUDIT_FILE,
     DATASET_FILE,
+    DECISIONS_FILE,
     LABELS_FILE,
     REJECTED_FILE,
     SCHEMA_FILE,
     Dataset,
     SplitInfo,
 )
+from ingestion.decisions import read_decisions, write_decisions
 from ingestion.options import ConvertOptions, Progress
 from ingestion.schema import make_schema
+from ingestion.sources.decided_reader import DecidedReader
 from ingestion.sources.fingerprint import SourceKey
 from ingestion.sources.reader import Reader, Unusable
 from ingestion.sources.readers import TFDS_PREFIX, open_reader
@@ -71,7 +74,8 @@ def convert(
     Args:
         source: path of a folder, .tar, .tar.gz or .zip; or "tfds:" and a name.
         out: folder to create: `train/`, `eval/` (or `fold-0/` and so on), labels.txt, dataset.json,
-            rejected.csv, audit.csv, schema.pbtxt. It appears complete or not at all.
+            rejected.csv, audit.csv, schema.pbtxt and, where something was decided, decisions.csv.
+            It appears complete or not at all.
         options: what to select and how to write it.
         progress: called a few times a second at most in a small set, and once for every 32 images
             in a large one.
@@ -118,6 +122,11 @@ def _convert_into(
     source_key = SourceKey(source, options)
     listing_file = folder / "listing"
     reader = open_reader(source, options, listing_file, source_key.add)
+    decided = None
+    if options.decisions is not None:
+        decisions = read_decisions(options.decisions)
+        reader = decided = DecidedReader(reader, decisions, options.decisions)
+        write_decisions(folder / DECISIONS_FILE, decisions)
     catalogue = make_catalogue(reader.names(), options, source)
     labels = catalogue.labels
     splits = split_names(options)
@@ -167,6 +176,7 @@ def _convert_into(
             for finding in get_args(Finding)
             if findings.num_files[finding]
         },
+        decisions=decided.applied if decided is not None else None,
         shorter_side_px=options.shorter_side_px,
         fingerprint=written.fingerprint,
         source_fingerprint=source_key.hexdigest(),

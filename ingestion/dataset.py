@@ -13,6 +13,7 @@ DATASET_FILE = "dataset.json"
 LABELS_FILE = "labels.txt"
 REJECTED_FILE = "rejected.csv"
 AUDIT_FILE = "audit.csv"
+DECISIONS_FILE = "decisions.csv"
 SCHEMA_FILE = "schema.pbtxt"
 FORMAT_VERSION = 2
 """Increased when the same input gives other records, so that old sets are not reused."""
@@ -29,6 +30,21 @@ class SplitInfo(BaseModel):
     """Number of files."""
     examples_per_class: dict[str, int]
     """Number of examples by readable name of the class."""
+
+
+class AppliedDecisions(BaseModel):
+    """What decisions about single pictures came to; decisions.csv has them all."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    relabelled: int
+    """Pictures that were moved to another breed."""
+    dropped: int
+    """Pictures that were left out."""
+    kept: int
+    """Pictures whose breed was confirmed."""
+    unmatched: tuple[str, ...]
+    """Files that were decided upon, but are not in the source."""
 
 
 class Dataset(BaseModel):
@@ -52,6 +68,8 @@ class Dataset(BaseModel):
     """Pictures of the classes that had too few to be split, by readable name."""
     findings: dict[str, int]
     """What is odd about the pictures, and about how many files; audit.csv names them."""
+    decisions: AppliedDecisions | None = None
+    """What was decided about single pictures; None where nobody did."""
     shorter_side_px: int
     """No picture's shorter side is longer."""
     fingerprint: str

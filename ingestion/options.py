@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -68,6 +69,10 @@ class ConvertOptions(BaseModel):
     contradictory: Literal["reject", "keep"] = "reject"
     """What becomes of pictures that stand under several classes, equal byte for byte: at most one
     of the labels is right, so they are left out unless this is "keep"."""
+    decisions: Path | None = None
+    """A CSV of decisions about single pictures, as `dogbreed review` writes it. Its column "file"
+    names the picture as in the records, its column "decision" says keep, drop, relabel:BREED,
+    new:BREED (for a breed that is not there yet) or nothing."""
     max_rejected_share: float = Field(default=0.05, ge=0, le=1)
     """The conversion stops when more than this share of the pictures cannot be used."""
     min_train: int = Field(default=1, ge=0)
@@ -117,5 +122,8 @@ class ConvertOptions(BaseModel):
             raise DatasetError("; ".join(problems)) from None
 
     def recorded(self) -> dict[str, Any]:
-        """Returns the options that affect the result, for dataset.json and fingerprints."""
-        return self.model_dump(mode="json", exclude={"workers", "overwrite"})
+        """Returns the options that affect the result, for dataset.json and fingerprints.
+
+        Decisions are not among them: what counts is what stands in their file.
+        """
+        return self.model_dump(mode="json", exclude={"workers", "overwrite", "decisions"})

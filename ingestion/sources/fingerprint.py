@@ -8,6 +8,7 @@ from pathlib import Path
 
 from foundation.errors import DatasetError
 from ingestion.dataset import FORMAT_VERSION
+from ingestion.decisions import read_decisions
 from ingestion.options import ConvertOptions
 from ingestion.sources.readers import TFDS_PREFIX
 from ingestion.sources.stores import Entry, open_store
@@ -17,12 +18,15 @@ class SourceKey:
     """The fingerprint of a source, updated while its files are listed.
 
     Raises:
-        DatasetError: the source does not exist or cannot be read.
+        DatasetError: the source or the decisions do not exist or cannot be read.
     """
 
     def __init__(self, source: str, options: ConvertOptions) -> None:
         described = json.dumps([FORMAT_VERSION, options.recorded()], sort_keys=True)
         self._hash = sha256(described.encode())
+        if options.decisions is not None:
+            for file_name, decision in sorted(read_decisions(options.decisions).items()):
+                self._hash.update(f"{file_name}\0{decision}\n".encode("utf-8", "surrogateescape"))
         path = Path(source)
         if source.startswith(TFDS_PREFIX):
             self._hash.update(source.encode())
@@ -52,7 +56,7 @@ def source_fingerprint(source: str, options: ConvertOptions) -> str:
 
     Raises:
         DatasetError: the source does not exist, cannot be read, or is neither a folder nor an
-            archive.
+            archive; or the decisions cannot be read.
     """
     key = SourceKey(source, options)
     path = Path(source)

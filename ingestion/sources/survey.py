@@ -88,6 +88,8 @@ class LabelTable:
 def read_label_table(path: str, data: bytes) -> LabelTable | None:
     """Reads a CSV file in UTF-8; None if it lacks a column for the ID or the label.
 
+    A table of decisions that someone saved beside the images is none either.
+
     Raises:
         DatasetError: a row lacks a value, or an ID has two different labels.
     """
@@ -96,7 +98,7 @@ def read_label_table(path: str, data: bytes) -> LabelTable | None:
         header = [column.strip().lower() for column in next(rows, [])]
         id_column = next((header.index(name) for name in _ID_COLUMNS if name in header), None)
         label_column = next((header.index(name) for name in _LABEL_COLUMNS if name in header), None)
-        if id_column is None or label_column is None:
+        if id_column is None or label_column is None or "decision" in header:
             return None
         labels: dict[str, str] = {}
         for row in rows:

@@ -35,7 +35,13 @@ def _with_absolute_paths(config: Config) -> Config:
     source, schema = config.data.source, config.data.curated_schema
     if source is not None and Path(source).exists():
         source = str(Path(source).absolute())
-    data = {"source": source, "curated_schema": schema and schema.absolute()}
+    decisions = config.data.convert.decisions
+    convert = {"decisions": decisions and decisions.absolute()}
+    data = {
+        "source": source,
+        "curated_schema": schema and schema.absolute(),
+        "convert": config.data.convert.model_copy(update=convert),
+    }
     pusher = {"destination": config.pusher.destination and config.push_path}
     return config.model_copy(
         update={

@@ -19,8 +19,15 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from foundation.errors import DatasetError
 from ingestion.conversion import convert
-from ingestion.dataset import AUDIT_FILE, DATASET_FILE, Dataset, load_dataset
+from ingestion.dataset import (
+    AUDIT_FILE,
+    DATASET_FILE,
+    AppliedDecisions,
+    Dataset,
+    load_dataset,
+)
 from ingestion.options import ConvertOptions
 from ingestion.options import Progress as ConvertProgress
 from ingestion.sources.fingerprint import source_fingerprint
@@ -28,6 +35,7 @@ from ingestion.toy_dogs.sample import ARCHIVE_NAME, write_sample
 from pipeline.config.config import Config
 
 _KEY_DIGITS = 16
+_SHOWN = 5  # names in a line
 
 
 def find_records(config: Config, console: Console) -> Dataset:
@@ -40,6 +48,11 @@ def find_records(config: Config, console: Console) -> Dataset:
     if source is None:
         source = str(_sample(config.root_path / "sample", console))
     elif Path(source, DATASET_FILE).is_file():
+        if config.data.convert.decisions is not None:
+            raise DatasetError(
+                f"data.convert.decisions is applied when pictures are converted, and {source} is "
+                "converted already: name the pictures, or convert them again with --decisions."
+            )
         return load_dataset(Path(source))
     options = config.data.convert
     key = source_fingerprint(source, options)[:_KEY_DIGITS]
@@ -84,12 +97,27 @@ def describe(dataset: Dataset) -> str:
         names = ", ".join(f"{name} ({count})" for name, count in list(dataset.left_out.items())[:5])
         more = f" and {len(dataset.left_out) - 5} more" if len(dataset.left_out) > 5 else ""
         line += f"; too small to be split and left out: {names}{more}"
+    if dataset.decisions is not None:
+        line += f"; {_decisions_in_words(dataset.decisions)}"
     left_out = dataset.options["contradictory"] == "reject"
     for finding, num_files in dataset.findings.items():
         what = f"{finding}, left out" if finding == "contradictory" and left_out else finding
         line += f"; {num_files:,} {what}"
     if dataset.findings:
         line += f" (see {dataset.path / AUDIT_FILE})"
+    return line
+
+
+def _decisions_in_words(applied: AppliedDecisions) -> str:
+    line = (
+        f"by decision {applied.relabelled} relabelled, {applied.dropped} dropped, "
+        f"{applied.kept} kept"
+    )
+    if applied.unmatched:
+        names = ", ".join(applied.unmatched[:_SHOWN])
+        more = len(applied.unmatched) - _SHOWN
+        line += f", {len(applied.unmatched)} without a picture of that name ({names}"
+        line += f" and {more} more)" if more > 0 else ")"
     return line
 
 

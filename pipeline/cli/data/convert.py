@@ -44,6 +44,7 @@ def convert(
     contradictory: Annotated[
         Literal["reject", "keep"], _option("contradictory")
     ] = _DEFAULTS.contradictory,
+    decisions: Annotated[Path | None, _option("decisions", metavar="FILE")] = None,
     max_rejected: Annotated[
         float, _option("max_rejected_share", metavar="SHARE")
     ] = _DEFAULTS.max_rejected_share,
@@ -75,6 +76,7 @@ def convert(
             shard_size=shard_size,
             seed=seed,
             contradictory=contradictory,
+            decisions=decisions,
             max_rejected_share=max_rejected,
             min_train=min_train,
             min_eval=min_eval,
