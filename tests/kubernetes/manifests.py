@@ -26,6 +26,38 @@ def kustomizations() -> list[str]:
     return sorted(str(path.parent.relative_to(ROOT)) for path in found)
 
 
+class Tree:
+    """A copy of the tree, in which kustomizations can be tried that are not in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for part in _FOLDERS:
+            shutil.copytree(ROOT / part, root / part)
+
+    def render(self, resources: list[str], components: list[str]) -> list[Manifest] | str:
+        """Returns what a kustomization of these folders comes to, or why it comes to nothing."""
+        return self._render(
+            self.root / "trial",
+            {
+                "resources": [f"../{folder}" for folder in resources],
+                "components": [f"../{folder}" for folder in components],
+            },
+        )
+
+    def render_overlay(self, overlay: str, content: Manifest) -> list[Manifest] | str:
+        """Returns what an overlay comes to with another kustomization.yaml."""
+        source = self.root / "kubernetes/overlays" / overlay
+        changed = source.with_name(f"changed-{overlay}")
+        shutil.copytree(source, changed)
+        return self._render(changed, content)
+
+    def _render(self, folder: Path, content: Manifest) -> list[Manifest] | str:
+        folder.mkdir(exist_ok=True)
+        (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
+        result = _kustomize(folder)
+        return result.stderr if result.returncode else list(yaml.safe_load_all(result.stdout))
+
+
 @functools.cache
 def rendered(folder: str) -> str:
     """Returns what a kustomization comes to, as YAML.
@@ -33,20 +65,14 @@ def rendered(folder: str) -> str:
     A component, which is none by itself, is added to the overlay for clusters; one that this has
     already, or that only fits an overlay of its own, is rendered as part of the one that has it.
     """
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl, which renders kustomizations, is not installed")
     if _read(ROOT / folder)["kind"] != "Component":
-        return _kustomize(ROOT / folder)
+        return _succeeded(_kustomize(ROOT / folder))
     if user := _overlay_with(folder):
-        return _kustomize(user)
+        return _succeeded(_kustomize(user))
     with tempfile.TemporaryDirectory() as scratch:
-        for part in _FOLDERS:
-            shutil.copytree(ROOT / part, Path(scratch, part))
-        trial = Path(scratch, "trial")
-        trial.mkdir()
-        content = {"resources": [f"../{_CLUSTER}"], "components": [f"../{folder}"]}
-        (trial / "kustomization.yaml").write_text(yaml.safe_dump(content))
-        return _kustomize(trial)
+        found = Tree(Path(scratch)).render([str(_CLUSTER)], [folder])
+    assert not isinstance(found, str), found
+    return yaml.safe_dump_all(found)
 
 
 def manifests(folder: str) -> list[Manifest]:
@@ -84,9 +110,14 @@ def _overlay_with(component: str) -> Path | None:
     return None
 
 
-def _kustomize(folder: Path) -> str:
-    result = subprocess.run(
+def _kustomize(folder: Path) -> subprocess.CompletedProcess[str]:
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl, which renders kustomizations, is not installed")
+    return subprocess.run(
         ["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False
     )
+
+
+def _succeeded(result: subprocess.CompletedProcess[str]) -> str:
     assert result.returncode == 0, result.stderr
     return result.stdout

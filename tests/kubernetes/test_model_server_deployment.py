@@ -107,13 +107,13 @@ def test_on_a_gpu_the_server_asks_for_one_and_bears_the_taint() -> None:
 
 
 def test_kserve_takes_the_place_of_the_deployment() -> None:
-    folder = "kubernetes/components/kserve"
+    folder = "kubernetes/base-with-kserve"
     kinds = {(m["kind"], m["metadata"]["name"]) for m in manifests(folder)}
     for kind in ("Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler"):
         assert (kind, "model-server") not in kinds
     predictor = one(folder, "InferenceService", "dogbreed")["spec"]["predictor"]
     [configuration] = [v["configMap"]["name"] for v in predictor["volumes"] if "configMap" in v]
     assert ("ConfigMap", configuration) in kinds
-    policy = one(folder, "NetworkPolicy", "model-server")["spec"]
+    policy = one("kubernetes/components/network-policy", "NetworkPolicy", "model-server")["spec"]
     assert policy["podSelector"]["matchLabels"].items() <= predictor["labels"].items()
     parse_flags(predictor["model"]["args"], "inference service")
