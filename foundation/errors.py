@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-
-class DatasetError(Exception):
-    """A source, an option or a destination that cannot be used.
-
-    The message is one sentence for the user: what is wrong, where, and what to do about it.
-    """
+from foundation.exit_codes import ExitCode
 
 
 class UserError(Exception):
     """An error that the user can correct; the message says what is wrong, where, and what to do."""
+
+    exit_code = ExitCode.FAILED
+    """How a command ends on it."""
+
+
+class UsageError(UserError):
+    """The command line or the configuration is wrong."""
+
+    exit_code = ExitCode.USAGE
+
+
+class DatasetError(UserError):
+    """A source of pictures or a destination of records that cannot be used."""
 
 
 class RunFailedError(UserError):
@@ -27,9 +35,15 @@ class RunFailedError(UserError):
 
 
 def root_cause(error: BaseException) -> str:
-    """Returns the root cause of an error in one line, with its type unless the error is ours."""
+    """Returns the root cause of an error in one line, with its type unless the error is ours.
+
+    That is the first `UserError` on the way down, because its sentence says what to do; what it was
+    raised from says less.
+    """
     cause: BaseException = error
-    while deeper := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__):
+    while not isinstance(cause, UserError) and (
+        deeper := cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    ):
         cause = deeper
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     if not lines:

@@ -13,7 +13,7 @@ class ExitCode(IntEnum):
 
     DONE = 0, "done; after a run, the model was blessed and pushed"
     FAILED = 1, "something failed; one line says what, and where the log is"
-    USAGE = 2, "the command line is wrong"
+    USAGE = 2, "the command line or the configuration is wrong"
     NOT_BLESSED = 3, "the model missed a bound: it was not pushed, what was served stays"
     CRASHED = 70, "a step on Kubeflow met something unforeseen; its log has a stack trace"
     INTERRUPTED = 130, "interrupted"

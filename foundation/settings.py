@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 
 def mistakes_in_words(error: ValidationError, root: type[BaseModel]) -> Iterator[str]:
@@ -65,10 +65,29 @@ def _groups(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _groups(argument)
 
 
+_BRACKETS = frozenset("[](){}")  # a list of lists, which is not ours to take apart
+
+
 class Settings(BaseModel):
     """Base of every settings group: immutable, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_with_commas(cls, values: Any) -> Any:
+        """Takes `a,b` for a list, because a shell wants quotes around `[a, b]`."""
+        if not isinstance(values, Mapping):
+            return values
+        return {
+            key: [part.strip() for part in value.split(",")]
+            if isinstance(value, str)
+            and (field := cls.model_fields.get(key)) is not None
+            and get_origin(field.annotation) is tuple
+            and not _BRACKETS.intersection(value)
+            else value
+            for key, value in values.items()
+        }
 
 
 def name_alone(value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from foundation.errors import UserError
+from foundation.errors import UsageError, UserError
 
 _MODULE_AND_FUNCTION = re.compile(r"(?P<module>[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<function>[^\W\d]\w*)")
 
@@ -44,7 +44,7 @@ def load_function(name: FunctionName) -> Callable[..., Any]:
         ) from error
     function = getattr(module, function_name, None)
     if not callable(function):
-        raise UserError(f"{name}: {module.__file__} has no function {function_name}.")
+        raise UsageError(f"{name}: {module.__file__} has no function {function_name}.")
     return function
 
 
@@ -72,7 +72,7 @@ def _find_package(name: FunctionName) -> ModuleSpec:
     package = re.split("[.:]", name)[0]
     spec = importlib.util.find_spec(package)
     if spec is None:
-        raise UserError(
+        raise UsageError(
             f"{name}: there is no module {package}. Put the folder that it is in on PYTHONPATH, "
             "install its package, or start from that folder."
         )

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from foundation.errors import DatasetError
+from foundation.errors import UsageError
+from foundation.settings import Settings
 
 LayoutName = Literal["auto", "folders", "prefix", "csv", "idx", "numbered"]
 SplitName = Literal["content-hash", "every-5th"]
@@ -31,15 +32,13 @@ class Progress:
     """Images rejected so far."""
 
 
-class ConvertOptions(BaseModel):
+class ConvertOptions(Settings):
     """Everything that decides what a conversion writes.
 
     Raises:
         pydantic.ValidationError: For unknown names and values out of range. `checked` says the
             same in one sentence.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     layout: LayoutName = "auto"
     """How the source tells a picture's class: "folders" (a folder per class), "prefix" (file name
@@ -105,7 +104,7 @@ class ConvertOptions(BaseModel):
         """Builds the options from user input: field names and values.
 
         Raises:
-            DatasetError: one sentence that names every wrong option.
+            UsageError: one sentence that names every wrong option.
         """
         try:
             return cls(**values)
@@ -119,7 +118,7 @@ class ConvertOptions(BaseModel):
                     problems.append(message)
                     continue
                 problems.append(f"{option}: {message} (received {problem['input']!r})")
-            raise DatasetError("; ".join(problems)) from None
+            raise UsageError("; ".join(problems)) from None
 
     def recorded(self) -> dict[str, Any]:
         """Returns the options that affect the result, for dataset.json and fingerprints.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-from foundation.errors import UserError
+from foundation.errors import UsageError, UserError
 from ingestion.catalogue import readable_breed
 from ingestion.records import FILENAME_KEY, HEIGHT_KEY, IMAGE_KEY, TEXT_KEY, WIDTH_KEY
 
@@ -102,7 +102,7 @@ def check_slices(slices: Sequence[str], schema_file: Path) -> None:
         ) from None
     known = [*DERIVED, *(each.name for each in schema.feature if each.name != IMAGE_KEY)]
     if unknown := [name for name in slices if name not in known]:
-        raise UserError(
+        raise UsageError(
             f"evaluator.slices: there is no feature {', '.join(unknown)} in the records. "
             f"There are {', '.join(known)}."
         )

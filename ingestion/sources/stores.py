@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol, cast
 
-from foundation.errors import DatasetError
+from foundation.errors import DatasetError, UsageError
 
 
 class Span(NamedTuple):
@@ -99,12 +99,13 @@ def open_store(source: Path) -> Store:
     """Opens a folder or an archive, recognised by its content and not by its name.
 
     Raises:
-        DatasetError: the path does not exist, or is neither a folder nor an archive.
+        UsageError: the path does not exist.
+        DatasetError: it is neither a folder nor an archive.
     """
     if source.is_dir():
         return FolderStore(source)
     if not source.exists():
-        raise DatasetError(f"{source} does not exist: give {_ARCHIVE_KINDS}.")
+        raise UsageError(f"{source} does not exist: give {_ARCHIVE_KINDS}.")
     try:
         with source.open("rb") as file:
             head = file.read(512)

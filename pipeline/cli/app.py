@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from foundation.errors import DatasetError, UserError
+from foundation.errors import UserError
 from foundation.exit_codes import ExitCode
 
 app = typer.Typer(
@@ -27,14 +28,34 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"dogbreed {version('dogbreed')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and end."
+        ),
+    ] = False,
+) -> None:
+    """Takes the options that stand before a command."""
+
+
 @contextmanager
 def clear_errors(after_interrupt: str) -> Iterator[None]:
     """Ends the command with a one-line message on errors the user can fix."""
     try:
         yield
-    except (UserError, DatasetError) as error:
+    except UserError as error:
         _complain(f"[bold red]Error:[/] {_escaped(str(error))}")
-        raise typer.Exit(ExitCode.FAILED) from None
+        raise typer.Exit(error.exit_code) from None
     except OSError as error:  # such as a full disk
         where = f": {error.filename}" if error.filename else ""
         _complain(f"[bold red]Error:[/] {_escaped(f'{error.strerror or error}{where}')}")

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from foundation.errors import UserError
+from foundation.errors import UsageError
 from foundation.settings import mistakes_in_words, set_at
 from pipeline.config.config import Config
 
@@ -32,11 +32,11 @@ def load_config(
         source: replaces `data.source` as it stands, without YAML parsing.
 
     Raises:
-        UserError: the file cannot be read, or anything in it or in `overrides` is wrong.
+        UsageError: the file cannot be read, or anything in it or in `overrides` is wrong.
     """
     settings = _read_yaml(_existing(path) if path else SAMPLE_CONFIG)
     for override in overrides:
-        _apply(settings, override)
+        set_at(settings, *read_override(override))
     if source is not None:
         settings["data"] = {**(settings.get("data") or {}), "source": source}
     try:
@@ -44,7 +44,7 @@ def load_config(
     except ValidationError as error:
         problems = "\n".join(f"  {line}" for line in mistakes_in_words(error, Config))
         where = f" ({path})" if path else ""
-        raise UserError(f"The configuration{where} has mistakes:\n{problems}") from None
+        raise UsageError(f"The configuration{where} has mistakes:\n{problems}") from None
 
 
 def _existing(path: Path) -> Path:
@@ -55,7 +55,7 @@ def _existing(path: Path) -> Path:
     if path.parent in (Path(), Path(_BUILT_IN_DIR.name)) and path.suffix in ("", ".yaml"):
         path = built_in.get(path.stem, path)
     if not path.exists():
-        raise UserError(
+        raise UsageError(
             f"There is no configuration {path}. Name a file, or one of those that come with "
             f"dogbreed: {', '.join(built_in)}."
         )
@@ -64,26 +64,57 @@ def _existing(path: Path) -> Path:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"The configuration {path} cannot be read: {error}.") from None
+        settings = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except OSError as error:
+        raise UsageError(f"The configuration {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"The configuration {path} cannot be read: {error}.") from None
+    except _RepeatedKeyError as error:
+        raise UsageError(f"The configuration {path} has mistakes:\n  {error}") from None
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"The configuration {path} is not YAML: {reason}.") from None
+        raise UsageError(f"The configuration {path} is not YAML: {reason}.") from None
     if settings is None:
         return {}
     if not isinstance(settings, dict):
-        raise UserError(f"The configuration {path} must be a mapping of keys to values.")
+        raise UsageError(f"The configuration {path} must be a mapping of keys to values.")
     return settings
 
 
-def _apply(settings: dict[str, Any], override: str) -> None:
+def read_override(override: str) -> tuple[list[str], Any]:
+    """Returns the key of `dotted.key=value` in parts, and the value, which is YAML.
+
+    Raises:
+        UsageError: it has another form.
+    """
     key, equals, value = override.partition("=")
     parts = key.strip().split(".")
     if not equals or not all(parts):
-        raise UserError(f"--set wants KEY=VALUE such as trainer.epochs=5, got '{override}'.")
+        raise UsageError(f"--set wants KEY=VALUE such as trainer.epochs=5, got '{override}'.")
     try:
-        parsed = yaml.safe_load(value)
+        return parts, yaml.load(value, _Loader)
+    except _RepeatedKeyError as error:
+        raise UsageError(f"--set {override}: {error}") from None
     except yaml.YAMLError:
-        parsed = value
-    set_at(settings, parts, parsed)
+        return parts, value
+
+
+class _RepeatedKeyError(yaml.YAMLError):
+    """A key stands twice in one mapping."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which PyYAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                raise _RepeatedKeyError(
+                    f"line {line}: {key.value} stands in line {lines[key.value]} already; keep one."
+                )
+            lines[key.value] = line
+        return super().construct_mapping(node, deep)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.evaluator.metrics import METRICS
-from foundation.errors import UserError
+from foundation.errors import UsageError
 from pipeline.config.config import Config
 from pipeline.config.nodes import CURATED_SCHEMA, NODES, RECORD_READERS, nodes_changed_by
 from pipeline.kubeflow.package import Package
@@ -33,15 +33,15 @@ def typed_parameters(package: Package, typed: Sequence[str]) -> dict[str, Any]:
     """Parses `KEY=VALUE` strings into parameter values of the types that the package declares.
 
     Raises:
-        UserError: a parameter is unknown, missing, given twice or has an invalid value.
+        UsageError: a parameter is unknown, missing, given twice or has an invalid value.
     """
     values: dict[str, Any] = {}
     for assignment in typed:
         name, separator, text = assignment.partition("=")
         if not (name and separator):
-            raise UserError(f"--param {assignment} is not KEY=VALUE.")
+            raise UsageError(f"--param {assignment} is not KEY=VALUE.")
         if name in values:
-            raise UserError(f"--param {name} was given twice.")
+            raise UsageError(f"--param {name} was given twice.")
         values[name] = _value(name, _known(package, name), text)
     missing = [
         name
@@ -49,7 +49,7 @@ def typed_parameters(package: Package, typed: Sequence[str]) -> dict[str, Any]:
         if not (name in values or "defaultValue" in spec or spec.get("isOptional"))
     ]
     if missing:
-        raise UserError(
+        raise UsageError(
             f"The pipeline {package.name} needs a value for {', '.join(missing)}: give --param."
         )
     return values
@@ -59,10 +59,10 @@ def _known(package: Package, name: str) -> Mapping[str, Any]:
     if name in package.parameters:
         return package.parameters[name]
     if not package.parameters:
-        raise UserError(f"--param {name}: the pipeline {package.name} takes no parameters.")
+        raise UsageError(f"--param {name}: the pipeline {package.name} takes no parameters.")
     close = difflib.get_close_matches(name, package.parameters, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
-    raise UserError(
+    raise UsageError(
         f"--param {name}: the pipeline {package.name} has no such parameter.{hint} "
         f"There are {', '.join(sorted(package.parameters))}; other settings are compiled in."
     )
@@ -73,7 +73,7 @@ def _value(name: str, spec: Mapping[str, Any], text: str) -> Any:
     try:
         return _parsed(kind, text)
     except ValueError:
-        raise UserError(f"--param {name} must be {_IN_WORDS[kind]}, not '{text}'.") from None
+        raise UsageError(f"--param {name} must be {_IN_WORDS[kind]}, not '{text}'.") from None
 
 
 def _parsed(kind: str, text: str) -> Any:

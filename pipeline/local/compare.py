@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from components.evaluator.metrics import Figures
-from foundation.errors import RunFailedError, UserError
+from foundation.errors import RunFailedError, UsageError, UserError
 from pipeline.config.config import Config
 from pipeline.config.load import load_config
 from pipeline.local.run_pipeline import run
@@ -49,10 +49,10 @@ def read_variants(
         source: replaces `data.source`.
 
     Raises:
-        UserError: a variant has a mistake, differs in its data, or equals another one.
+        UsageError: a variant has a mistake, differs in its data, or equals another one.
     """
     if len(texts) < 2:
-        raise UserError("A comparison wants two variants or more: repeat --set.")
+        raise UsageError("A comparison wants two variants or more: repeat --set.")
     shared = load_config(path, common, source=source)
     settings = [_split(text) for text in texts]
     labels = _labels(settings)
@@ -73,7 +73,7 @@ def read_variants(
         else:
             variants.append(Variant(label, config))
     if problems:
-        raise UserError("\n".join(problems))
+        raise UsageError("\n".join(problems))
     return tuple(variants)
 
 
@@ -94,13 +94,13 @@ def _labels(settings: list[list[str]]) -> list[str]:
 def _check(config: Config, shared: Config, earlier: Sequence[Variant]) -> None:
     for key in _SHARED:
         if getattr(config, key) != getattr(shared, key):
-            raise UserError(
+            raise UsageError(
                 f"{key} cannot differ between variants, which are trained on the same data below "
                 "the same root. Give it to all of them with --common."
             )
     for variant in earlier:
         if config == variant.config:
-            raise UserError(f"it comes to the same settings as '{variant.label}'.")
+            raise UsageError(f"it comes to the same settings as '{variant.label}'.")
 
 
 @dataclass(frozen=True)

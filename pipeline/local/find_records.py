@@ -61,7 +61,7 @@ def find_records(config: Config, console: Console) -> Dataset:
         return load_dataset(records)
     records.parent.mkdir(parents=True, exist_ok=True)
     dataset = convert_shown(source, records, options, console)
-    console.print(describe(dataset))
+    console.print(describe(dataset), markup=False, soft_wrap=True)
     return dataset
 
 

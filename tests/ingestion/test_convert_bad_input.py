@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from foundation.errors import DatasetError
+from foundation.errors import DatasetError, UsageError
 from ingestion.conversion import convert
 from ingestion.dataset import load_dataset
 from ingestion.options import ConvertOptions
@@ -36,7 +36,9 @@ def _tar_of(source: Path, path: Path, mode: str) -> Path:
 
 
 def test_missing_path_is_refused(tmp_path: Path) -> None:
-    _assert_refused(tmp_path / "nowhere", tmp_path / "out", "nowhere does not exist: give a folder")
+    with pytest.raises(UsageError, match="nowhere does not exist: give a folder"):
+        convert(str(tmp_path / "nowhere"), tmp_path / "out", ConvertOptions())
+    assert not list(tmp_path.iterdir())
 
 
 def test_empty_folder_is_refused(tmp_path: Path) -> None:
@@ -121,7 +123,7 @@ def test_destination_that_exists_is_kept_unless_it_is_to_be_replaced(
 
 
 def test_options_out_of_range_are_named_together() -> None:
-    with pytest.raises(DatasetError, match=r"--layout: .*'folders'.*--eval-share: .*received 2"):
+    with pytest.raises(UsageError, match=r"--layout: .*'folders'.*--eval-share: .*received 2"):
         ConvertOptions.checked(layout="flat", eval_share=2)
 
 

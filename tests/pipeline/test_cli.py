@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
+import shlex
 import signal
 import subprocess
 import sys
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -45,15 +47,18 @@ def test_help_lists_the_commands_without_importing_tensorflow(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["run", "--data", "nowhere"], 1, "nowhere does not exist"),
-        (["run", "--config", "transfer", "--data", "a", "--set", _GONE], 1, "no file gone.h5"),
-        (["weights", "check", "--set", _GONE], 1, "no file gone.h5"),
-        (["run", "--config", "nowhere.yaml"], 1, "There is no configuration nowhere.yaml"),
-        (["run", "--set", "trainer.epoks=1"], 1, "Did you mean epochs?"),
+        (["run", "--data", "nowhere"], 2, "nowhere does not exist"),
+        (["run", "--config", "transfer", "--data", "a", "--set", _GONE], 2, "no file gone.h5"),
+        (["weights", "check", "--set", _GONE], 2, "no file gone.h5"),
+        (["run", "--config", "nowhere.yaml"], 2, "There is no configuration nowhere.yaml"),
+        (["run", "--set", "trainer.epoks=1"], 2, "Did you mean epochs?"),
+        (["run", "--set", "trainer.epochs"], 2, "--set wants KEY=VALUE"),
+        (["models", "vgg17"], 2, "Did you mean vgg16?"),
+        (["settings", "--set", "trainer.epochs=many"], 2, "trainer.epochs: Input should be"),
         (["run", "--set", "root=/proc/none"], 1, "/proc/none cannot be written"),
-        (["convert", "nowhere", "out"], 1, "nowhere does not exist"),
-        (["convert", ".", "out", "--eval-share", "7"], 1, "--eval-share:"),
-        (["convert", ".", "out", "--max-rejected", "7"], 1, "--max-rejected:"),
+        (["convert", "nowhere", "out"], 2, "nowhere does not exist"),
+        (["convert", ".", "out", "--eval-share", "7"], 2, "--eval-share:"),
+        (["convert", ".", "out", "--max-rejected", "7"], 2, "--max-rejected:"),
         (["convert", "--layout", "spiral", ".", "out"], 2, "spiral"),
         (["bark"], 2, "bark"),
     ],
@@ -108,7 +113,7 @@ def test_slice_that_the_records_lack_is_named_before_anything_runs(
         "--set", f"root={tmp_path / 'root'}", cwd=tmp_path,
     )  # fmt: skip
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "no feature color" in done.stderr
     assert "colour" in done.stderr
     assert not (tmp_path / "root" / "metadata.sqlite").exists()
@@ -133,16 +138,14 @@ def test_full_disk_under_the_metadata_is_one_clear_line(records: Dataset, tmp_pa
 
 
 def test_sample_then_convert_say_what_they_wrote_and_what_comes_next(tmp_path: Path) -> None:
-    drawn = _dogbreed("sample", "toys", "--per-breed", "4", cwd=tmp_path)
-    done = _dogbreed(
-        "convert", "toys/toy-dogs.tar", "records", "--split", "every-5th", "--eval-share", "0.5",
-        cwd=tmp_path,
-    )  # fmt: skip
+    drawn = _dogbreed("sample", "toys [1]", "--per-breed", "4", cwd=tmp_path)
+    _, *next_command = shlex.split(drawn.stdout.splitlines()[-1])
+    done = _dogbreed(*next_command, "--split", "every-5th", "--eval-share", "0.5", cwd=tmp_path)
 
-    assert "Wrote toys/toy-dogs.tar" in drawn.stdout
+    assert "Wrote toys [1]/toy-dogs.tar" in drawn.stdout
     assert "12 train, 12 eval pictures" in done.stdout
-    assert "dogbreed run --data records" in done.stdout.replace(str(_DOGBREED), "dogbreed")
-    assert (tmp_path / "records" / "dataset.json").is_file()
+    assert (tmp_path / "toys [1]" / "records" / "dataset.json").is_file()
+    assert shlex.split(done.stdout.splitlines()[-1])[1:] == ["run", "--data", "toys [1]/records"]
 
 
 def test_settings_lists_every_key_with_its_meaning(tmp_path: Path) -> None:
@@ -150,6 +153,16 @@ def test_settings_lists_every_key_with_its_meaning(tmp_path: Path) -> None:
 
     assert "trainer.network.input_px" in said
     assert "Passes over the training split." in said
+
+
+def test_settings_of_another_network_are_listed(tmp_path: Path) -> None:
+    said = _dogbreed("settings", "--set", "trainer.network=transfer", cwd=tmp_path).stdout
+
+    assert "trainer.network.backbone" in said
+
+
+def test_version_is_that_of_the_package(tmp_path: Path) -> None:
+    assert _dogbreed("--version", cwd=tmp_path).stdout == f"dogbreed {version('dogbreed')}\n"
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from foundation.errors import UserError
+from foundation.errors import UsageError
 from pipeline.config.config import Config
 from pipeline.config.load import load_config
 from trainer.networks.published.dog_cnn import DogCnnConfig
@@ -36,6 +36,21 @@ def test_network_by_name_alone_replaces_the_one_with_options() -> None:
     assert load_config(None, ["trainer.network=dog_cnn"]).trainer.network == DogCnnConfig()
 
 
+def test_list_needs_neither_brackets_nor_quotes() -> None:
+    config = load_config(
+        None,
+        [
+            "data.convert.breeds=beagle, pug",
+            "trainer.network.blocks=1,2",
+            "evaluator.slices=colour",
+        ],
+    )
+
+    assert config.data.convert.breeds == ("beagle", "pug")
+    assert config.trainer.network == ResidualConfig(blocks=(1, 2))
+    assert config.evaluator.slices == ("colour",)
+
+
 def test_source_is_taken_as_typed_even_where_yaml_would_read_a_number() -> None:
     assert load_config(source="007").data.source == "007"
 
@@ -62,13 +77,14 @@ def test_source_is_taken_as_typed_even_where_yaml_would_read_a_number() -> None:
         (["trainer=5"], ["trainer:"]),
         (["data.infer_schema=true", "data.curated_schema=x"], ["exclude each other"]),
         (["trainer.epoks=3", "evaluator.min_accuracy=90"], ["epoks", "min_accuracy"]),
+        (["trainer={epochs: 1, epochs: 2}"], ["--set trainer=", "epochs stands in"]),
         (["trainer.epochs"], ["--set wants KEY=VALUE", "trainer.epochs"]),
     ],
 )
 def test_every_mistake_is_named_in_the_words_of_the_user(
     overrides: list[str], said: list[str]
 ) -> None:
-    with pytest.raises(UserError) as raised:
+    with pytest.raises(UsageError) as raised:
         load_config(None, overrides)
 
     for words in said:
@@ -82,6 +98,7 @@ def test_every_mistake_is_named_in_the_words_of_the_user(
         (b"- 1\n- 2\n", "must be a mapping"),
         (b"\xff\xfe\x00", "cannot be read"),
         (b"trainer: {epochs: 0}", "trainer.epochs"),
+        (b"name: a\ntrainer: {}\nname: b", "line 3: name stands in line 1 already"),
     ],
 )
 def test_file_that_is_no_configuration_is_refused_by_name(
@@ -90,14 +107,14 @@ def test_file_that_is_no_configuration_is_refused_by_name(
     path = tmp_path / "mine.yaml"
     path.write_bytes(content)
 
-    with pytest.raises(UserError, match=said) as raised:
+    with pytest.raises(UsageError, match=said) as raised:
         load_config(path)
 
     assert str(path) in str(raised.value)
 
 
 def test_missing_file_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="There is no configuration"):
+    with pytest.raises(UsageError, match="There is no configuration"):
         load_config(tmp_path / "none.yaml")
 
 
@@ -123,7 +140,7 @@ def test_name_that_is_neither_file_nor_built_in_is_answered_with_the_built_in_on
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError) as raised:
+    with pytest.raises(UsageError) as raised:
         load_config(Path(name))
 
     assert f"There is no configuration {name}." in str(raised.value)

@@ -61,7 +61,7 @@ def convert(
 ) -> None:
     """Turn labelled pictures into TFRecord shards, split for training and evaluation."""
     with clear_errors(f"Nothing was written to {out}."):
-        from pipeline.cli.train.run import as_typed
+        from pipeline.cli.next_steps import as_typed, say_next
         from pipeline.local.find_records import convert_shown, describe
 
         options = ConvertOptions.checked(
@@ -87,7 +87,7 @@ def convert(
         )
         console = Console()
         dataset = convert_shown(source, out, options, console)
-        console.print(f"Wrote {out}: {describe(dataset)}", soft_wrap=True, highlight=False)
         console.print(
-            f"Next:\n  {as_typed('dogbreed')} run --data {out}", soft_wrap=True, highlight=False
+            f"Wrote {out}: {describe(dataset)}", soft_wrap=True, highlight=False, markup=False
         )
+        say_next(console, as_typed("run", "--data", out))

@@ -19,14 +19,10 @@ def sample(
 ) -> None:
     """Draw the sample, "toy dogs": an archive of small pictures laid out like Stanford Dogs."""
     with clear_errors(f"Nothing was written to {directory}."):
-        from pipeline.cli.train.run import as_typed
+        from pipeline.cli.next_steps import as_typed, say_next
         from pipeline.local.find_records import draw_shown
 
         console = Console()
         archive = draw_shown(directory, seed, per_breed, console)
-        console.print(f"Wrote {archive}", soft_wrap=True, highlight=False)
-        console.print(
-            f"Next:\n  {as_typed('dogbreed')} convert {archive} {directory / 'records'}",
-            soft_wrap=True,
-            highlight=False,
-        )
+        console.print(f"Wrote {archive}", soft_wrap=True, highlight=False, markup=False)
+        say_next(console, as_typed("convert", archive, directory / "records"))

@@ -52,7 +52,7 @@ def history(
     in progress is not disturbed. Default: of the runs in runs/ the one that was last.
     """
     with clear_errors("Nothing was changed."):
-        from foundation.errors import UserError
+        from foundation.errors import UsageError, UserError
         from pipeline.cli.history.show_history import history_json, show_history
         from pipeline.cli.history.show_pair import pair_json, show_pair
         from pipeline.history.choose_run import choose_run, find_root
@@ -69,7 +69,7 @@ def history(
                 show_history(past, limit, console)
             return
         if len(runs) > 2:
-            raise UserError(f"'dogbreed history' compares two runs, not {len(runs)}.")
+            raise UsageError(f"'dogbreed history' compares two runs, not {len(runs)}.")
         after = choose_run(past.runs, runs[-1])
         if len(runs) == 1 and after.number == 1:
             raise UserError("There is no run before run 1 to compare it with.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +12,7 @@ from rich.markup import escape
 from foundation.versions import ROLLBACK_FILE
 from pipeline.cli.app import app, clear_errors
 from pipeline.cli.arguments import ConfigOption, RootOption, RunSettingsOption
+from pipeline.cli.next_steps import as_typed, say_next
 
 if TYPE_CHECKING:
     from pipeline.history.rollback import RolledBack
@@ -22,7 +22,6 @@ def report_rollback(
     done: RolledBack, root: Path | None, execution: int | None, console: Console
 ) -> None:
     """Prints a rollback; `root` and `execution` are None where ML Metadata does not record it."""
-    from pipeline.cli.train.run import as_typed
 
     def say(markup: str) -> None:
         console.print(markup, soft_wrap=True, highlight=False)
@@ -37,11 +36,11 @@ def report_rollback(
     else:
         say(f"  record   {where}, and execution {execution} in ML Metadata")
     say("  A model server that watches the folder loads it by itself.")
-    dogbreed = as_typed("dogbreed")
-    say("\nNext:")
-    say(f"  {dogbreed} predict PICTURE --json      names the version that answered")
+    console.print()
+    commands = [f"{as_typed('predict', 'PICTURE', '--json')}      names the version that answered"]
     if root is not None:
-        say(f"  {dogbreed} history --root {escape(shlex.quote(str(root)))}")
+        commands.append(as_typed("history", "--root", root))
+    say_next(console, *commands)
     unchanged = (
         f"One in which nothing has changed since version {note.replaced} is refused; one with "
         "other data, settings or bounds may push a model like that again"
@@ -94,7 +93,7 @@ def rollback(
     Default: of the runs in runs/ the one that was last.
     """
     with clear_errors("What was served before is still served."):
-        from foundation.errors import UserError
+        from foundation.errors import UsageError
         from pipeline.history.rollback import (
             bounds_kept,
             check_pushed_here,
@@ -105,7 +104,7 @@ def rollback(
         console = Console()
         if destination is not None:
             if root is not None or config is not None or settings:
-                raise UserError("--destination stands for itself: leave the other options out.")
+                raise UsageError("--destination stands for itself: leave the other options out.")
             replaced = check_version(destination, version)
             done = roll_back(destination.absolute(), version, replaced, None, reason)
             report_rollback(done, None, None, console)

@@ -48,13 +48,13 @@ def compile_(
 ) -> None:
     """Write the pipeline as Kubeflow Pipelines takes it: one file, to be uploaded or rehearsed."""
     with clear_errors("Nothing was written."):
-        from foundation.errors import UserError
+        from foundation.errors import UsageError
         from pipeline.config.load import load_config
         from pipeline.kubeflow.check import check_package
         from pipeline.kubeflow.package import load_package, write_package
 
         if checked is not None and not check:
-            raise UserError(f"{checked} is read with --check alone; -o says where to write.")
+            raise UsageError(f"{checked} is read with --check alone; -o says where to write.")
         if checked is not None:
             package = load_package(checked)
         else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from foundation.errors import UserError
+from foundation.errors import UsageError
 from foundation.exit_codes import ExitCode
 from pipeline.cli.app import app, clear_errors
 from pipeline.cli.kubeflow.kubeflow_arguments import (
@@ -101,7 +101,7 @@ def submit(
     """Hand a compiled package to Kubeflow Pipelines and run it, once or by the clock."""
     with clear_errors("'dogbreed runs' shows whether a run was started."):
         if wait and cron is not None:
-            raise UserError("--wait follows one run; a recurring run (--cron) has no end.")
+            raise UsageError("--wait follows one run; a recurring run (--cron) has no end.")
         from pipeline.kubeflow.parameters import typed_parameters
         from pipeline.kubeflow.submit.start import read_package
 
@@ -194,7 +194,7 @@ def kubeflow_cron(expression: str) -> str:
     if len(fields) == len(_CRON_FIELDS) - 1:
         fields = ["0", *fields]
     if len(fields) != len(_CRON_FIELDS):
-        raise UserError(
+        raise UsageError(
             f"--cron '{expression}' has {len(fields)} fields; there must be five (minute, hour, "
             f"day of the month, month, day of the week), or six with seconds first: "
             f"{_CRON_EXAMPLE}."
@@ -204,7 +204,7 @@ def kubeflow_cron(expression: str) -> str:
         numbers |= {name: first + index for index, name in enumerate(names)}
         for part in text.lower().split(","):
             if not ((part == "?" and field.startswith("day")) or _is_cron_range(part, numbers)):
-                raise UserError(
+                raise UsageError(
                     f"--cron '{expression}': the {field} cannot be '{part}'. It goes from {first} "
                     f"to {last}, as a number, a range (1-5), a list (1,3) or a step (*/2); "
                     f"{_CRON_EXAMPLE}."

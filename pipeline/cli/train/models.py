@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from foundation.errors import UserError
+from foundation.errors import UsageError
 from foundation.settings import set_at
 from pipeline.cli.app import app, clear_errors
 from pipeline.local.log import output_to_log
@@ -57,7 +56,7 @@ def chosen_network(
     `HxW`, and `settings` are options of the network, `KEY=VALUE` each.
 
     Raises:
-        UserError: there is no such network, or it does not allow that input or those options.
+        UsageError: there is no such network, or it does not allow that input or those options.
     """
     from pydantic import ValidationError
 
@@ -68,7 +67,7 @@ def chosen_network(
 
     if name is None and config_path is None:
         if input_size is not None or settings:
-            raise UserError("--input and --set want a network: dogbreed models NAME ...")
+            raise UsageError("--input and --set want a network: dogbreed models NAME ...")
         return None
     options_of: dict[str, Any]
     if name is None:
@@ -78,7 +77,7 @@ def chosen_network(
     try:
         kind = find_network(options_of["name"])
     except ValueError as error:
-        raise UserError(f"{error}.") from None
+        raise UsageError(f"{error}.") from None
     for setting in settings:
         _apply(options_of, setting)
     if input_size is not None:
@@ -88,34 +87,33 @@ def chosen_network(
     except ValidationError as error:
         lines = mistakes_in_words(error, TrainerConfig)
         problems = [line.removeprefix("network.") for line in lines]
-        raise UserError(
+        raise UsageError(
             "\n  ".join([f"The options of {options_of['name']} have mistakes:", *problems])
         ) from None
 
 
 def _apply(options_of: dict[str, Any], setting: str) -> None:
-    key, equals, value = setting.partition("=")
-    key = key.strip().removeprefix("trainer.network.")
-    if not equals or not key or key == "name":
-        raise UserError(f"--set wants KEY=VALUE of a network's option, got '{setting}'.")
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
-        parsed = value
-    set_at(options_of, key.split("."), parsed)
+    from pipeline.config.load import read_override
+
+    key, value = read_override(setting.strip().removeprefix("trainer.network."))
+    if key == ["name"]:
+        raise UsageError(f"--set wants KEY=VALUE of a network's option, got '{setting}'.")
+    set_at(options_of, key, value)
 
 
 def _input_settings(kind: type[AnyNetworkConfig], input_size: str) -> dict[str, Any]:
     """Converts an input size to options of the network.
 
     Raises:
-        UserError: the size is malformed, or the network does not support it.
+        UsageError: the size is malformed, or the network does not support it.
     """
     from trainer.networks.base import SizedNetworkSettings
 
     match = re.fullmatch(r"(\d+)x(\d+)(?:x(\d+))?", input_size)
     if not match:
-        raise UserError(f"--input wants HEIGHTxWIDTHxCHANNELS such as 224x224x3, got {input_size}.")
+        raise UsageError(
+            f"--input wants HEIGHTxWIDTHxCHANNELS such as 224x224x3, got {input_size}."
+        )
     height, width = int(match[1]), int(match[2])
     channels = int(match[3]) if match[3] else None
     name = kind.model_fields["name"].default
@@ -123,17 +121,17 @@ def _input_settings(kind: type[AnyNetworkConfig], input_size: str) -> dict[str, 
     options: dict[str, Any] = {}
     if "input_px" not in kind.model_fields:
         if (height, width) != (own.height_px, own.width_px):
-            raise UserError(f"{name} takes {_size(own)} and nothing else, not {input_size}.")
+            raise UsageError(f"{name} takes {_size(own)} and nothing else, not {input_size}.")
     elif issubclass(kind, SizedNetworkSettings):
         options["input_px"] = (height, width)
     elif height == width:
         options["input_px"] = height
     else:
-        raise UserError(f"{name} takes square pictures, not {input_size}.")
+        raise UsageError(f"{name} takes square pictures, not {input_size}.")
     if channels is not None and "channels" in kind.model_fields:
         options["channels"] = channels
     elif channels not in (None, own.channels):
-        raise UserError(f"{name} takes pictures of {own.channels} channels, not {channels}.")
+        raise UsageError(f"{name} takes pictures of {own.channels} channels, not {channels}.")
     return options
 
 
@@ -141,7 +139,7 @@ def show_layers(network: NetworkSettings, num_classes: int | None, console: Cons
     """Prints a network's layer table; None as `num_classes` means that of the network's source.
 
     Raises:
-        UserError: the network cannot be built.
+        UsageError: the network cannot be built.
     """
     num_classes = num_classes or network.source_classes
     with output_to_log(Path(os.devnull)):  # TensorFlow's start-up messages
@@ -151,7 +149,7 @@ def show_layers(network: NetworkSettings, num_classes: int | None, console: Cons
         try:
             rows = list(layer_rows(outline_network(network, num_classes)))
         except ValueError as error:
-            raise UserError(f"{network.name}: {error}") from error
+            raise UsageError(f"{network.name}: {error}") from error
     table = Table(box=None, pad_edge=False, header_style="bold", show_footer=True)
     table.add_column("Layer", "Total", no_wrap=True, style="cyan")
     table.add_column("Kind", no_wrap=True)

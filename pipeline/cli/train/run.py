@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +15,7 @@ from foundation.exit_codes import ExitCode
 from foundation.versions import newest_version, read_rollback
 from pipeline.cli.app import app, clear_errors
 from pipeline.cli.arguments import ConfigOption, DataOption, FreshOption, overrides_of
+from pipeline.cli.next_steps import as_typed, say_next
 from pipeline.local.observer import NodeStatus
 
 if TYPE_CHECKING:
@@ -80,36 +79,40 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
     if outcome.pushed_path:
         console.print("[bold green]Blessed and pushed[/]")
         console.print(f"  version  {outcome.pushed_path.name}")
-        console.print(f"  path     {outcome.pushed_path}", soft_wrap=True)
+        console.print(f"  path     {outcome.pushed_path}", soft_wrap=True, markup=False)
         _report_served(outcome.pushed_path, console)
     elif outcome.blessed:
         console.print("[bold green]Blessed[/], not pushed, because pusher.enabled is false.")
     else:
         console.print("[bold red]Not blessed, not pushed[/]: what was served before stays.")
         for miss in outcome.missed_bounds:
-            console.print(f"  {miss}", soft_wrap=True)
+            console.print(f"  {miss}", soft_wrap=True, markup=False)
         if canary is not None and canary.misses:
             console.print(f"  server   {canary.log_path}", style="dim", soft_wrap=True)
     if finished.report_path is not None:
-        console.print(f"  report   {finished.report_path}", soft_wrap=True)
-    console.print(f"  log      {finished.log_path}", style="dim", soft_wrap=True)
-    dogbreed = as_typed("dogbreed")
-    console.print("\nNext:")
+        console.print(f"  report   {finished.report_path}", soft_wrap=True, markup=False)
+    console.print(f"  log      {finished.log_path}", style="dim", soft_wrap=True, markup=False)
+    console.print()
+    say_next(console, *_next_commands(config, finished))
+
+
+def _next_commands(config: Config, finished: FinishedRun) -> Iterator[str]:
+    outcome = finished.outcome
     if outcome.pushed_path:
-        served = outcome.pushed_path.parent
-        console.print(f"  {dogbreed} serve --model_base_path={served}", soft_wrap=True)
+        yield as_typed("serve", f"--model_base_path={outcome.pushed_path.parent}")
     if finished.report_path is not None:
-        console.print(f"  {dogbreed} report --root {config.root_path}", soft_wrap=True)
-    console.print(f"  {dogbreed} history --root {config.root_path}", soft_wrap=True)
-    console.print(f"  {dogbreed} tensorboard --root {config.root_path}", soft_wrap=True)
-    if canary is not None and canary.misses:
-        console.print(f"  {dogbreed} run ...                              to try it once more")
-        console.print(f"  {dogbreed} run ... --set canary.BOUND=X        to change a bound")
+        yield as_typed("report", "--root", config.root_path)
+    yield as_typed("history", "--root", config.root_path)
+    yield as_typed("tensorboard", "--root", config.root_path)
+    again = as_typed("run", "...")
+    if outcome.canary is not None and outcome.canary.misses:
+        yield f"{again}                              to try it once more"
+        yield f"{again} --set canary.BOUND=X        to change a bound"
     elif not outcome.blessed:
-        console.print(f"  {dogbreed} run ... --set trainer.epochs=N      to train longer")
-        console.print(f"  {dogbreed} run ... --set evaluator.BOUND=X     to change a bound")
+        yield f"{again} --set trainer.epochs=N      to train longer"
+        yield f"{again} --set evaluator.BOUND=X     to change a bound"
     elif config.data.source is None:
-        console.print(f"  {dogbreed} run --data FOLDER_OR_ARCHIVE_OF_YOUR_PICTURES")
+        yield as_typed("run", "--data", "FOLDER_OR_ARCHIVE_OF_YOUR_PICTURES")
 
 
 def _report_served(pushed_path: Path, console: Console) -> None:
@@ -122,14 +125,6 @@ def _report_served(pushed_path: Path, console: Console) -> None:
     else:
         what = "which came later"
     console.print(f"  served   version {served}, {what}")
-
-
-def as_typed(command: str) -> str:
-    """Returns how to call a command of this environment, activated or not."""
-    if shutil.which(command):
-        return command
-    path = Path(sys.executable).with_name(command)
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 @app.command()

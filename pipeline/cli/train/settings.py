@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from foundation.settings import Settings
 from pipeline.cli.app import app, clear_errors
+from pipeline.cli.arguments import ConfigOption
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -24,7 +24,7 @@ def show_settings(config: Config, console: Console) -> None:
     """Prints a row for each setting."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Key", no_wrap=True, style="cyan")
-    table.add_column("Value")
+    table.add_column("Value", overflow="fold")
     table.add_column("Meaning")
     for key, value, meaning in _rows(config, ""):
         table.add_row(key, value, meaning)
@@ -58,14 +58,20 @@ def _shown(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-@app.command()
-def settings(
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Show the values in this configuration.")
+@app.command("settings")
+def list_settings(
+    config: ConfigOption = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="With one setting changed: trainer.network=transfer lists that network's own.",
+        ),
     ] = None,
 ) -> None:
     """List every setting with its value and meaning, as for --set and configuration files."""
     with clear_errors(""):
         from pipeline.config.load import load_config
 
-        show_settings(load_config(config), Console())
+        show_settings(load_config(config, settings or []), Console())

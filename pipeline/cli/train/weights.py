@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,7 +71,10 @@ def fetch(
         console.print(f"{path}", soft_wrap=True, highlight=False)
         if to is not None:
             console.print(
-                f"Use it with --set trainer.network.weights={path}", soft_wrap=True, highlight=False
+                f"Use it with --set {shlex.quote(f'trainer.network.weights={path}')}",
+                soft_wrap=True,
+                highlight=False,
+                markup=False,
             )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from foundation.errors import UserError
+from foundation.errors import UsageError
 from ingestion.dataset import DATASET_FILE
 
 RunIn = Literal["containers", "processes"]
@@ -43,16 +43,16 @@ def read_volumes(written: Sequence[str]) -> dict[str, Volume]:
     """Parses volume claims from strings `CLAIM=FOLDER` or `CLAIM=FOLDER:ro`.
 
     Raises:
-        UserError: a string has another form, or there is no such folder.
+        UsageError: a string has another form, or there is no such folder.
     """
     volumes = {}
     for each in written:
         claim, equals, folder = each.partition("=")
         path = Path(folder.removesuffix(":ro")).absolute()
         if not equals or not claim or not folder:
-            raise UserError(f"--volume wants CLAIM=FOLDER, got '{each}'.")
+            raise UsageError(f"--volume wants CLAIM=FOLDER, got '{each}'.")
         if not path.is_dir():
-            raise UserError(f"--volume {claim}: there is no folder {path}.")
+            raise UsageError(f"--volume {claim}: there is no folder {path}.")
         volumes[claim] = Volume(path, read_only=folder.endswith(":ro"))
     return volumes
 
@@ -63,7 +63,7 @@ def records_folder(given: Path) -> Path:
     A run's `records` holds one folder for each data set.
 
     Raises:
-        UserError: there are none, or several.
+        UsageError: there are none, or several.
     """
     if (given / DATASET_FILE).is_file():
         return given.absolute()
@@ -71,10 +71,10 @@ def records_folder(given: Path) -> Path:
     if len(found) == 1:
         return found[0].absolute()
     if not found:
-        raise UserError(
+        raise UsageError(
             f"--data: there are no records in {given}. 'dogbreed convert' writes some; a run keeps "
             "its own in runs/NAME/records."
         )
-    raise UserError(
+    raise UsageError(
         f"--data: there are several records in {given}; name one of {', '.join(map(str, found))}."
     )

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from foundation.errors import DatasetError, UserError, root_cause
+from foundation.errors import UserError, root_cause
 from foundation.exit_codes import ExitCode
 from pipeline.kubeflow.kfp_names import OUTPUTS_SPEC
 from pipeline.kubeflow.step.step_lines import (
@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
         gc.freeze()
         gc.enable()
         run_step(args, beam_args)
-    except (UserError, DatasetError) as error:
+    except UserError as error:
         code, reason = ExitCode.FAILED, " ".join(str(error).split())
     except MemoryError:
         code, reason = ExitCode.FAILED, "there is not enough memory"

@@ -14,7 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
-from foundation.errors import UserError
+from foundation.errors import UsageError, UserError
 from trainer.networks.base import NetworkSettings
 from trainer.networks.transfer.backbones import PublishedWeights, published_weights
 from trainer.networks.transfer.keras_file import read_keras_file
@@ -129,7 +129,7 @@ def _check_file(network: TransferConfig, path: Path) -> str:
     key = "backbone" if network.is_file else "weights"
     if not path.is_file():
         alternatives = "" if network.is_file else "; 'imagenet' and 'none' are the alternatives"
-        raise UserError(
+        raise UsageError(
             f"There is no file {path}, which trainer.network.{key} names{alternatives}."
         )
     try:
