@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from components.evaluator.metrics import Figures
-from foundation.errors import RunFailedError, UserError
+from foundation.errors import RunFailedError, UsageError, UserError
 from foundation.lock import only_run_below
 from ingestion.dataset import Dataset
 from pipeline.config.config import Config
@@ -69,7 +69,7 @@ def cross_validate(
         DatasetError: the images cannot be used, or are too few for the folds.
     """
     if config.data.fold is not None:
-        raise UserError(
+        raise UsageError(
             f"data.fold={config.data.fold} asks for one fold, --folds for all of them: leave one "
             "of the two out."
         )

@@ -114,7 +114,7 @@ def test_picture_of_an_unknown_kind_is_refused(
         app, ["compare", "--set", "trainer.epochs=3", "--set", "trainer.epochs=4", "--out", out]
     )
 
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "--out wants a file that ends in .png, .svg, .pdf" in done.stderr
     assert list(tmp_path.iterdir()) == []
 

@@ -107,8 +107,8 @@ def test_file_of_a_single_finished_fold_has_no_spread_yet(tmp_path: Path) -> Non
     [
         (["--folds", "1"], 2, "--folds"),
         (["--folds", "11"], 2, "--folds"),
-        (["--folds", "3", "--set", "data.fold=0"], 1, "leave one of the two out"),
-        (["--folds", "3", "--set", "data.convert.split=every-5th"], 1, "drop --folds"),
+        (["--folds", "3", "--set", "data.fold=0"], 2, "leave one of the two out"),
+        (["--folds", "3", "--set", "data.convert.split=every-5th"], 2, "drop --folds"),
     ],
 )
 def test_folds_that_make_no_sense_are_refused(

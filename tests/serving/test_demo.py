@@ -239,19 +239,19 @@ def test_interrupt_ends_it_cleanly(peer: BreedPeer, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "code", "message"),
     [
-        (("--samples", "gone"), "gone is no folder: --samples needs one."),
-        (("--samples", "."), ". holds no samples"),
-        (("--server", "http://a"), "'http://a' is no address of a model server"),
-        (("--ca", "gone.pem"), "gone.pem cannot be read"),
-        (("--host", "192.0.2.1"), "The page cannot listen on 192.0.2.1"),
+        (("--samples", "gone"), 2, "gone is no folder: --samples needs one."),
+        (("--samples", "."), 2, ". holds no samples"),
+        (("--server", "http://a"), 1, "'http://a' is no address of a model server"),
+        (("--ca", "gone.pem"), 1, "gone.pem cannot be read"),
+        (("--host", "192.0.2.1"), 1, "The page cannot listen on 192.0.2.1"),
     ],
 )
 def test_wrong_options_are_one_clear_line(
-    tmp_path: Path, arguments: tuple[str, ...], message: str
+    tmp_path: Path, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
-    _assert_fails(tmp_path, arguments, message)
+    _assert_fails(tmp_path, arguments, code, message)
 
 
 def test_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
@@ -260,16 +260,16 @@ def test_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         arguments = ("--host", "127.0.0.1", "--port", port)
-        _assert_fails(tmp_path, arguments, f"Port {port} is in use. Name another with")
+        _assert_fails(tmp_path, arguments, 1, f"Port {port} is in use. Name another with")
 
 
-def _assert_fails(cwd: Path, arguments: tuple[str, ...], message: str) -> None:
+def _assert_fails(cwd: Path, arguments: tuple[str, ...], code: int, message: str) -> None:
     done = subprocess.run(
         [_DOGBREED, "demo", *arguments],
         cwd=cwd, capture_output=True, text=True, timeout=_PATIENCE_S, check=False,
     )  # fmt: skip
 
-    assert done.returncode == 1
+    assert done.returncode == code
     assert done.stdout == ""
     assert done.stderr.startswith(f"Error: {message}")
     assert done.stderr.count("\n") == 1

@@ -147,25 +147,29 @@ def test_absent_server_is_one_clear_line(pictures: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "code", "message"),
     [
-        (("a.png", "--model", "cats"), "does not serve model 'cats'"),
-        (("a.png", "--version", "1", "--label", "x"), "A version and a label exclude each other"),
-        (("a.png", "--json", "--csv"), "--json and --csv exclude each other"),
-        (("a.png", "--cert", "a.png"), "A client certificate and its key go together"),
-        (("a.png", "--ca", "gone.pem"), "gone.pem cannot be read: No such file or directory"),
-        (("a.png", "--metadata", "x"), "--metadata x is not NAME=VALUE"),
-        (("-", "--from-list", "-"), "Standard input is either a picture or a list"),
-        (("--from-list", "gone"), "No such file or directory: gone"),
-        ((), "No pictures were named"),
+        (("a.png", "--model", "cats"), 1, "does not serve model 'cats'"),
+        (
+            ("a.png", "--version", "1", "--label", "x"),
+            2,
+            "A version and a label exclude each other",
+        ),
+        (("a.png", "--json", "--csv"), 2, "--json and --csv exclude each other"),
+        (("a.png", "--cert", "a.png"), 2, "A client certificate and its key go together"),
+        (("a.png", "--ca", "gone.pem"), 1, "gone.pem cannot be read: No such file or directory"),
+        (("a.png", "--metadata", "x"), 2, "--metadata x is not NAME=VALUE"),
+        (("-", "--from-list", "-"), 2, "Standard input is either a picture or a list"),
+        (("--from-list", "gone"), 1, "No such file or directory: gone"),
+        ((), 2, "No pictures were named"),
     ],
 )
 def test_wrong_options_are_one_clear_line(
-    peer: BreedPeer, pictures: Path, arguments: tuple[str, ...], message: str
+    peer: BreedPeer, pictures: Path, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     done = _predict(peer, *arguments, cwd=pictures)
 
-    assert done.returncode == 1
+    assert done.returncode == code
     assert message in done.stderr
     assert done.stderr.startswith("Error: ")
     assert done.stderr.count("\n") == 1

@@ -98,7 +98,7 @@ def test_what_cannot_be_run_is_refused_before_anything_is_sent(
 ) -> None:
     done = dogbreed("submit", package, *arguments, "--host", kubeflow.url)
 
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert kubeflow.requests == []

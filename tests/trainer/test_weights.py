@@ -170,7 +170,7 @@ def test_download_that_breaks_off_leaves_nothing(
 def test_command_refuses_networks_without_weights() -> None:
     ended = CliRunner().invoke(app, ["weights", "check", "--set", "trainer.network=residual"])
 
-    assert ended.exit_code == 1
+    assert ended.exit_code == 2
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from foundation.errors import UserError
+from foundation.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from serving.client.options import ClientOptions
@@ -93,7 +93,7 @@ def client_options(
     """Builds client options from the command line's.
 
     Raises:
-        UserError: options contradict each other.
+        UsageError: options contradict each other.
     """
     from serving.client.options import ClientOptions, TlsOptions
 
@@ -105,7 +105,7 @@ def client_options(
             **rest,  # type: ignore[arg-type]
         )
     except ValueError as error:
-        raise UserError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+        raise UsageError(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from foundation.errors import UserError
+from foundation.errors import UsageError
 from pipeline.cli.app import app, clear_errors
 from pipeline.cli.serving.client_arguments import (
     CaOption,
@@ -80,10 +80,10 @@ def demo(
                 tls=tls, ca=ca, cert=cert, key=key, server_name=server_name,
             )  # fmt: skip
             if samples is not None and not samples.is_dir():
-                raise UserError(f"{samples} is no folder: --samples needs one.")
+                raise UsageError(f"{samples} is no folder: --samples needs one.")
             found = Samples(samples or newest_pushed())
             if samples is not None and not found:
-                raise UserError(
+                raise UsageError(
                     f"{samples} holds no samples: it needs a sub-folder of pictures for each breed."
                 )
             run_demo(options, found, Console(), host=host, port=port, open_browser=open_browser)

@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from foundation.errors import UserError
+from foundation.errors import UsageError
 from foundation.exit_codes import ExitCode
 from pipeline.cli.app import app, clear_errors
 from pipeline.cli.serving.client_arguments import (
@@ -218,7 +218,7 @@ def predict(
 
 def _format(as_json: bool, as_csv: bool) -> str:
     if as_json and as_csv:
-        raise UserError("--json and --csv exclude each other: give one of them.")
+        raise UsageError("--json and --csv exclude each other: give one of them.")
     return "json" if as_json else "csv" if as_csv else "table"
 
 
@@ -227,8 +227,8 @@ def _sources(pictures: list[str], from_list: Path | None) -> list[Source]:
 
     if from_list is not None:
         if str(from_list) == STDIN and STDIN in pictures:
-            raise UserError("Standard input is either a picture or a list of them, not both.")
+            raise UsageError("Standard input is either a picture or a list of them, not both.")
         pictures = [*pictures, *read_list(str(from_list))]
     if not pictures:
-        raise UserError("No pictures were named: give files, folders, addresses or --from-list.")
+        raise UsageError("No pictures were named: give files, folders, addresses or --from-list.")
     return list(expand(pictures))

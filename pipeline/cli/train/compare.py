@@ -157,10 +157,10 @@ _SUFFIXES = (".png", ".svg", ".pdf")
 
 def _picture(out: Path | None, config: Config) -> Path:
     """Returns the path of the plot and makes its folder, so that errors show before training."""
-    from foundation.errors import UserError
+    from foundation.errors import UsageError, UserError
 
     if out is not None and (out.suffix not in _SUFFIXES or out.is_dir()):
-        raise UserError(f"--out wants a file that ends in {', '.join(_SUFFIXES)}, got '{out}'.")
+        raise UsageError(f"--out wants a file that ends in {', '.join(_SUFFIXES)}, got '{out}'.")
     started_at = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
     picture = out or config.root_path / "comparisons" / started_at / "comparison.png"
     try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from foundation.errors import UserError
+from foundation.errors import UsageError
 from pipeline.cli.app import app, clear_errors
 from pipeline.cli.arguments import ConfigOption
 
@@ -55,7 +55,7 @@ def fetch(
 
         network = _network(config, settings)
         if not network.from_imagenet:
-            raise UserError(
+            raise UsageError(
                 f"{network.backbone} does not start from ImageNet's weights, so there is nothing "
                 "to fetch."
             )
@@ -79,13 +79,13 @@ def fetch(
 
 
 def _network(config: Path | None, settings: list[str] | None) -> TransferConfig:
-    """Returns the configured network; raises UserError if it takes no pretrained weights."""
+    """Returns the configured network; raises UsageError if it takes no pretrained weights."""
     from pipeline.config.load import TRANSFER_CONFIG, load_config
     from trainer.networks.transfer.network import TransferConfig
 
     network = load_config(config or TRANSFER_CONFIG, settings or []).trainer.network
     if not isinstance(network, TransferConfig):
-        raise UserError(
+        raise UsageError(
             f"The network {network.name} starts from no weights; only transfer does, as in "
             "--config transfer."
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from foundation.errors import UserError
+from foundation.errors import UsageError
 
 HOST_VARIABLES = ("DOGBREED_KFP_HOST", "KF_PIPELINES_ENDPOINT")
 """Environment variables that name the host; the second is kfp's own."""
@@ -39,10 +39,10 @@ class Connection:
     """Cookies as a browser sends them; empty for none."""
 
     def __post_init__(self) -> None:
-        """Raises a `UserError` if a file does not exist."""
+        """Raises a `UsageError` if a file does not exist."""
         for file, option in ((self.ca, "--ca"), (self.token_file, "the token's")):
             if file and not Path(file).is_file():
-                raise UserError(f"There is no file {file} ({option}).")
+                raise UsageError(f"There is no file {file} ({option}).")
 
     @property
     def has_credentials(self) -> bool:
@@ -73,11 +73,11 @@ def address_from(typed: str | None) -> str:
     """Returns the server's URL, as typed or from the environment; https:// is the default.
 
     Raises:
-        UserError: there is none, or it is invalid.
+        UsageError: there is none, or it is invalid.
     """
     named = typed or next(filter(None, map(os.environ.get, HOST_VARIABLES)), None)
     if not named:
-        raise UserError(
+        raise UsageError(
             f"Which Kubeflow? Give --host URL, or set {HOST_VARIABLES[0]}. After 'kubectl "
             "port-forward -n kubeflow svc/ml-pipeline 8888:8888' it is http://localhost:8888."
         )
@@ -89,9 +89,9 @@ def address_from(typed: str | None) -> str:
     except ValueError:
         valid = False
     if not valid:
-        raise UserError(f"--host {named} is not an address such as https://kubeflow.example.org.")
+        raise UsageError(f"--host {named} is not an address such as https://kubeflow.example.org.")
     if parts.username or parts.password:
-        raise UserError(
+        raise UsageError(
             f"--host must not hold a password: set {TOKEN_VARIABLE} or {COOKIES_VARIABLE} instead."
         )
     return address.partition("#")[0].rstrip("/")  # people copy what their browser shows
