@@ -47,8 +47,10 @@ class Metric:
     per_picture: Callable[[ModelAnswers], NDArray[np.float64]] | None = None
     """Values of single images, `(n,)`, whose mean is the figure. Its confidence interval is
     computed from them; without them it has none."""
+    is_share: bool = False
+    """Whether it is a share of images: each value is 0 or 1."""
     mean_over_breeds: bool = False
-    """Whether it is the mean of the classes' means, so that each class counts the same."""
+    """Whether it is the mean of the classes' shares, so that each class counts the same."""
     higher_is_better: bool = True
     digits: int = 3
     """Decimal places in the terminal."""
@@ -77,6 +79,7 @@ ACCURACY = Metric(
     meaning="The share of eval pictures whose breed is the one that the model names first.",
     computed_by=TfmaClass("SparseCategoricalAccuracy"),
     per_picture=lambda answers: answers.right,
+    is_share=True,
     bound="min_accuracy",
 )
 """The metric that has bounds within breeds and slices and against the served model, too."""
@@ -91,6 +94,7 @@ METRICS = (
         "most probable.",
         computed_by=TfmaClass("SparseTopKCategoricalAccuracy", {"k": 5}),
         per_picture=lambda answers: answers.in_top_5,
+        is_share=True,
         bound="min_top_5_accuracy",
     ),
     Metric(

@@ -30,7 +30,8 @@ def _sections(evaluation: Evaluation, bounds: Sequence[Bound]) -> Iterator[str]:
         "### On the eval split",
         "",
         f"As TensorFlow Model Analysis measured it over {evaluation.num_eval:,} pictures, before "
-        "the push. Accuracies are shares. The intervals, by the bootstrap, are of 95 %.",
+        "the push. Accuracies are shares. The intervals are of 95 %: Wilson's of shares, else by "
+        "the bootstrap.",
         "",
         *_figures(evaluation),
         "",

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import tensorflow_model_analysis as tfma
 
+from components.evaluator.metrics import METRICS
 from components.evaluator.results.answer_table import read_answer_table, read_answers
 from components.evaluator.results.bounds import miss_in_words, read_bounds
 from components.evaluator.results.calibration import gaps_by_bin
 from components.evaluator.results.evaluation import read_evaluation
-from components.evaluator.results.figures import mean_over, per_picture_values, share_interval
+from components.evaluator.results.figures import mean_share_interval, share_interval
 from components.evaluator.results.tables import confusion_order
 from components.evaluator.results.values import Answer, Bound, Evaluation
 from tests.components.known_answers import BREEDS, PICTURES, evaluate_known
@@ -94,20 +95,38 @@ def test_what_intervals_are_drawn_from_adds_up_to_tfmas_own_figures(
     assert table.baseline is not None
     for answers, model in ((table.model, "candidate"), (table.baseline, "baseline")):
         tfmas = _tfma_figures(compared, model)
-        once = np.ones(len(table.labels), np.int64)
-        for mean_over_breeds, labels in ((False, None), (True, table.labels)):
-            values = per_picture_values(answers, mean_over_breeds=mean_over_breeds)
-            means = mean_over(np.vstack(list(values.values())), once, labels)
-            assert list(means) == pytest.approx([tfmas[name] for name in values], abs=1e-6)
+        for metric in METRICS:
+            if metric.per_picture is not None:
+                values = metric.per_picture(answers)
+                breeds = [values[table.labels == label].mean() for label in set(table.labels)]
+                mean = np.mean(breeds if metric.mean_over_breeds else values)
+                assert mean == pytest.approx(tfmas[metric.name], abs=1e-6)
     gaps = gaps_by_bin(table.model.guess_probabilities[:, 0], table.model.right)
     assert np.abs(gaps.mean(axis=1)).sum() == pytest.approx(facts.calibration.ece, abs=1e-6)
 
 
-def test_an_interval_holds_what_the_binomial_distribution_says(facts: Evaluation) -> None:
-    # Of 20 pictures with a share of 0.7, 95 of 100 draws have 10 to 18 right.
+def test_an_interval_is_wilsons(facts: Evaluation) -> None:
     accuracy = facts.figures[0]
     assert accuracy.interval is not None
-    assert (accuracy.interval.low, accuracy.interval.high) == pytest.approx((0.5, 0.9))
+    # Of 14 in 20. A bootstrap gives 0.5 to 0.9.
+    assert (accuracy.interval.low, accuracy.interval.high) == pytest.approx(
+        (0.481, 0.855), abs=1e-3
+    )
+
+
+def test_an_interval_at_the_end_of_the_scale_has_a_width() -> None:
+    labels = np.repeat(np.arange(7, dtype=np.int32), 16)
+
+    every = share_interval(112, 112)
+    balanced = mean_share_interval(np.ones(112), labels)
+
+    assert every is not None
+    assert (every.low, every.high) == pytest.approx((0.967, 1.0), abs=1e-3)
+    # Of each breed 0.806 to 1; the seven are independent.
+    assert (balanced.low, balanced.high) == pytest.approx((1 - 0.194 / 7**0.5, 1.0), abs=1e-3)
+    nothing = mean_share_interval(np.zeros(112), labels)
+    assert nothing.low == 0
+    assert nothing.high == pytest.approx(1 - balanced.low)
 
 
 def test_breeds_have_their_precision_and_recall(compared: Path, facts: Evaluation) -> None:

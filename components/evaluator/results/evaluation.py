@@ -14,7 +14,7 @@ from tensorflow_model_analysis.writers import eval_config_writer
 from components.evaluator.metrics import EXAMPLE_COUNT
 from components.evaluator.results.answer_table import read_answer_table
 from components.evaluator.results.calibration import read_calibration
-from components.evaluator.results.figures import bootstrap, read_figures
+from components.evaluator.results.figures import intervals_of, read_figures
 from components.evaluator.results.tables import breed_rows, confusion_order, dense, slice_rows
 from components.evaluator.results.tfma import load_slices, slice_key
 from components.evaluator.results.values import Confusion, Evaluation
@@ -32,8 +32,8 @@ def read_evaluation(
     slices = load_slices(evaluation)
     overall = slices[()]
     table = read_answer_table(evaluation)
-    model = bootstrap(table, table.model)
-    baseline = bootstrap(table, table.baseline) if table.baseline is not None else None
+    model = intervals_of(table, table.model)
+    baseline = intervals_of(table, table.baseline) if table.baseline is not None else None
     counts = dense(overall.model.confusion, len(breeds))
     baseline_counts = (
         dense(overall.baseline.confusion, len(breeds)) if overall.baseline.confusion else None

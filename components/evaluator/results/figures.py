@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from components.evaluator.metrics import METRICS
+from components.evaluator.metrics import METRICS, Metric
 from components.evaluator.results.answer_table import AnswerTable, ModelAnswers
 from components.evaluator.results.calibration import gaps_by_bin
 from components.evaluator.results.tfma import SliceResult
@@ -22,14 +22,11 @@ _LEVEL = 0.95
 _TAILS = (2.5, 97.5)  # percentiles
 
 
-def resampled_means(
-    rows: NDArray[np.float64], labels: NDArray[np.int32] | None = None
-) -> NDArray[np.float64]:
+def resampled_means(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the mean of each row over each bootstrap sample.
 
     Args:
         rows: `(r, n)`: r values of each of n images; all r are drawn together.
-        labels: `(n,)`: classes, to return the mean of the class means.
 
     Returns:
         `(r, RESAMPLES)`, deterministic.
@@ -39,27 +36,8 @@ def resampled_means(
     means = np.empty((len(rows), RESAMPLES))
     for place in range(RESAMPLES):
         drawn = rng.integers(num_pictures, size=num_pictures)
-        times = np.bincount(drawn, minlength=num_pictures)
-        means[:, place] = mean_over(rows, times, labels)
+        means[:, place] = rows @ np.bincount(drawn, minlength=num_pictures) / num_pictures
     return means
-
-
-def mean_over(
-    rows: NDArray[np.float64], times: NDArray[np.int64], labels: NDArray[np.int32] | None
-) -> NDArray[np.float64]:
-    """Returns the mean of each row, `(r,)`, where `times` `(n,)` says how often an image counts.
-
-    Args:
-        rows: `(r, n)`: r values of each of n images.
-        times: `(n,)`.
-        labels: `(n,)`: classes, to return the mean of the means of all classes drawn, if any.
-    """
-    if labels is None:
-        return np.asarray(rows @ times / times.sum())
-    counts = np.bincount(labels, weights=times)
-    sums = np.array([np.bincount(labels, weights=row * times) for row in rows])
-    shares = sums[:, counts > 0] / counts[counts > 0]
-    return np.asarray(shares.mean(axis=1))
 
 
 def percentile_interval(resampled: NDArray[np.float64]) -> Interval:
@@ -71,7 +49,7 @@ def percentile_interval(resampled: NDArray[np.float64]) -> Interval:
 def share_interval(count: int, out_of: int) -> Interval | None:
     """Returns Wilson's interval of `count` out of `out_of`; None for 0 of 0.
 
-    It also holds for few images: a bootstrap of a class that is all correct has no width.
+    It also holds for few images and at 0 and 1, where a bootstrap has no width.
     """
     if not out_of:
         return None
@@ -79,28 +57,62 @@ def share_interval(count: int, out_of: int) -> Interval | None:
     return Interval(float(interval.low), float(interval.high))
 
 
+def mean_share_interval(right: NDArray[np.float64], labels: NDArray[np.int32]) -> Interval:
+    """Returns the interval of the mean of the classes' accuracies, from the classes' intervals.
+
+    It adds the squared distances of their ends from the accuracies (Zou and Donner 2008,
+    https://doi.org/10.1002/sim.3095): the classes are independent samples.
+
+    Args:
+        right: `(n,)`: 1 where an image's class was predicted, else 0.
+        labels: `(n,)`: true classes.
+    """
+    counts = np.bincount(labels)
+    times_right = np.bincount(labels, weights=right)[counts > 0].astype(int)
+    counts = counts[counts > 0]
+    shares = times_right / counts
+    intervals = [
+        share_interval(count, out_of)
+        for count, out_of in zip(times_right.tolist(), counts.tolist(), strict=True)
+    ]
+    below, above = (
+        np.linalg.norm([getattr(each, end) for each in intervals] - shares) / len(shares)
+        for end in ("low", "high")
+    )
+    return Interval(float(shares.mean() - below), float(shares.mean() + above))
+
+
 @dataclass(frozen=True)
-class Bootstrap:
-    """Bootstrap intervals of one model's figures, all over the same samples of images."""
+class Intervals:
+    """The intervals of one model's figures."""
 
     figures: Mapping[str, Interval]
+    """By the metric's name."""
     ece: Interval
     """Of the expected calibration error."""
 
 
-def bootstrap(table: AnswerTable, answers: ModelAnswers) -> Bootstrap | None:
+def intervals_of(table: AnswerTable, answers: ModelAnswers) -> Intervals | None:
     """Computes a model's intervals from its answers; None where there are too few images."""
     if len(table.labels) <= 1:
         return None
-    intervals: dict[str, Interval] = {}
-    for labels, of_metric in (
-        (None, per_picture_values(answers, mean_over_breeds=False)),
-        (table.labels, per_picture_values(answers, mean_over_breeds=True)),
-    ):
-        if of_metric:
-            means = resampled_means(np.vstack(list(of_metric.values())), labels)
-            intervals |= dict(zip(of_metric, map(percentile_interval, means), strict=True))
-    return Bootstrap(intervals, _ece_interval(answers))
+    return Intervals(
+        {
+            metric.name: _interval(metric, metric.per_picture(answers), table.labels)
+            for metric in METRICS
+            if metric.per_picture is not None
+        },
+        _ece_interval(answers),
+    )
+
+
+def _interval(metric: Metric, values: NDArray[np.float64], labels: NDArray[np.int32]) -> Interval:
+    """Returns the interval of a metric with `values` `(n,)` of single images."""
+    if metric.mean_over_breeds:
+        return mean_share_interval(values, labels)
+    if metric.is_share and (interval := share_interval(int(values.sum()), len(values))):
+        return interval
+    return percentile_interval(resampled_means(values[None, :])[0])
 
 
 def _ece_interval(answers: ModelAnswers) -> Interval:
@@ -112,19 +124,8 @@ def _ece_interval(answers: ModelAnswers) -> Interval:
     return percentile_interval(np.maximum(errors - errors.mean() + measured, 0))
 
 
-def per_picture_values(
-    answers: ModelAnswers, *, mean_over_breeds: bool
-) -> dict[str, NDArray[np.float64]]:
-    """Returns the values of images, `(n,)` each, of the metrics that average classes or images."""
-    return {
-        metric.name: metric.per_picture(answers)
-        for metric in METRICS
-        if metric.per_picture is not None and metric.mean_over_breeds == mean_over_breeds
-    }
-
-
 def read_figures(
-    overall: SliceResult, model: Bootstrap | None, baseline: Bootstrap | None
+    overall: SliceResult, model: Intervals | None, baseline: Intervals | None
 ) -> tuple[Figure, ...]:
     """Combines TFMA's figures over the whole eval split with their intervals."""
     return tuple(

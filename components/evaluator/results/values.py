@@ -11,7 +11,7 @@ BASELINE_NAME = "served model"
 class Interval:
     """A 95 % confidence interval.
 
-    By the bootstrap, or by Wilson's formula for the fractions of a class or slice.
+    Wilson's of fractions, which has a width at 0 and 1 too; else by the bootstrap.
     """
 
     low: float
