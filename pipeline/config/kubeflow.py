@@ -178,6 +178,17 @@ class KubeflowConfig(Settings):
     """Persistent volume claims, by name."""
     secrets: dict[str, SecretConfig] = Field(default_factory=dict)
     """Secrets, by name."""
+    image_pull_secrets: tuple[str, ...] = ()
+    """Secrets with which nodes fetch the steps' images, as `kubectl create secret docker-registry`
+    makes them."""
+    run_as_user: int | None = Field(default=10001, ge=1)
+    """User and group of the steps, which must not be root; nothing leaves it to the image and the
+    cluster. Kubeflow before 2.16 takes nothing else."""
+    run_time_limit_s: int | None = Field(default=None, ge=1, le=2**31 - 1)
+    """Seconds after which a run is stopped; nothing means never. Kubeflow 2.17 and newer."""
+    run_kept_s: int | None = Field(default=None, ge=1, le=2**31 - 1)
+    """Seconds for which a run's pods are kept after its end; nothing means what the cluster says,
+    in Kubeflow 2.17 an hour. Kubeflow 2.17 and newer."""
 
     @model_validator(mode="after")
     def _pods_are_possible(self) -> Self:

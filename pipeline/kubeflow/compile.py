@@ -23,7 +23,12 @@ from pipeline.kubeflow import artifact_types, kfp_names
 from pipeline.kubeflow.kfp_names import OUTPUTS_SPEC
 from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.pipeline_inputs import connect_inputs
-from pipeline.kubeflow.platform import kubernetes_of, resources_of, retry_policy_of
+from pipeline.kubeflow.platform import (
+    kubernetes_of,
+    pipeline_config_of,
+    resources_of,
+    retry_policy_of,
+)
 from pipeline.pipeline import create_pipeline
 from pipeline.plan import make_plan
 
@@ -50,7 +55,10 @@ def compile_package(config: Config) -> Package:
         kfp_names.executor_label(step): kubernetes_of(config.kubeflow, step, config.name)
         for step in steps
     }
-    platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
+    kubernetes: dict[str, Any] = {"deploymentSpec": {"executors": executors}}
+    if pipeline_config := pipeline_config_of(config.kubeflow):
+        kubernetes["pipelineConfig"] = pipeline_config
+    platform = {"platforms": {"kubernetes": kubernetes}}
     # A copy, so that nothing is shared: YAML would write it as anchor and alias.
     return Package(json.loads(json.dumps(spec)), platform)
 

@@ -95,6 +95,32 @@ def kubernetes_of(config: KubeflowConfig, step: str, pipeline_name: str) -> dict
     ]
     if secrets:
         written["secretAsEnv"] = secrets
+    if config.image_pull_secrets:
+        written["imagePullSecret"] = [
+            _named("secretName", "secretNameParameter", name) for name in config.image_pull_secrets
+        ]
+    if config.run_as_user is not None:
+        # The backend adds the rest: no escalation, no capabilities, the runtime's seccomp profile.
+        written["securityContext"] = {
+            "runAsUser": str(config.run_as_user),
+            "runAsGroup": str(config.run_as_user),
+            "runAsNonRoot": True,
+        }
+    return written
+
+
+def pipeline_config_of(config: KubeflowConfig) -> dict[str, int]:
+    """Returns what holds for a run as a whole, as message PipelineConfig; empty if nothing does.
+
+    It is all three times to live, since Argo fills those that are missing from the cluster's
+    defaults, of which the more particular win.
+    """
+    written: dict[str, int] = {}
+    if config.run_time_limit_s is not None:
+        written["activeDeadlineSeconds"] = config.run_time_limit_s
+    if config.run_kept_s is not None:
+        for ending in ("Completion", "Success", "Failure"):
+            written[f"resourceTtlOn{ending}"] = config.run_kept_s
     return written
 
 

@@ -61,6 +61,10 @@ def _unknown_executor(spec: Spec, platform: Spec) -> None:
     platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-trianer"] = {}
 
 
+def _unknown_of_runs(spec: Spec, platform: Spec) -> None:
+    platform["platforms"]["kubernetes"]["pipelineConfig"] = {"resourceTtl": 60}
+
+
 def _driver(spec: Spec, platform: Spec) -> None:
     container = spec["deploymentSpec"]["executors"]["exec-import-example-gen"]["container"]
     container["lifecycle"] = {"preCacheCheck": {"command": ["python"]}}
@@ -79,6 +83,7 @@ def _driver(spec: Spec, platform: Spec) -> None:
         (_misspelt, "message PipelineSpec", 'has no field named "maxRetryCuont"'),
         (_unknown_field, "platform spec of exec-trainer", "knows no gpus"),
         (_unknown_executor, "platform spec of exec-trianer", "there is no such executor"),
+        (_unknown_of_runs, "pipelineConfig", "knows no resourceTtl"),
         (_driver, "executor exec-import-example-gen", "the driver in it does not run"),
     ],
 )

@@ -126,13 +126,41 @@ def test_settings_of_single_steps_reach_their_pods(compile_tiny: CompileTiny) ->
     assert version == {"runtimeValue": {"constant": "newest"}}
 
 
+def test_steps_run_as_no_root_and_a_run_ends_and_goes_in_time(compile_tiny: CompileTiny) -> None:
+    package = compile_tiny(
+        "kubeflow.image_pull_secrets=[registry-key]",
+        "kubeflow.run_time_limit_s=7200",
+        "kubeflow.run_kept_s=86400",
+    )
+    elsewhere = compile_tiny("kubeflow.run_as_user=null")
+
+    assert check_package(package) == []
+    for label in _executors(package):
+        asked = package.kubernetes(label)
+        assert asked["securityContext"] == {
+            "runAsUser": "10001",
+            "runAsGroup": "10001",
+            "runAsNonRoot": True,
+        }
+        [secret] = asked["imagePullSecret"]
+        assert secret["secretName"] == "registry-key"
+        assert "securityContext" not in elsewhere.kubernetes(label)
+    assert package.platform["platforms"]["kubernetes"]["pipelineConfig"] == {
+        "activeDeadlineSeconds": 7200,
+        "resourceTtlOnCompletion": 86400,
+        "resourceTtlOnSuccess": 86400,
+        "resourceTtlOnFailure": 86400,
+    }
+    assert "pipelineConfig" not in elsewhere.platform["platforms"]["kubernetes"]
+
+
 def test_what_users_change_are_parameters_with_defaults(package: Package) -> None:
     defaults = {name: spec["defaultValue"] for name, spec in package.parameters.items()}
 
     assert defaults == {
         "data": "/data",
         "data_version": "",
-        "epochs": 8,
+        "epochs": 20,
         "learning_rate": 0.005,
         "min_accuracy": 0.0,
         "min_top_5_accuracy": 0.0,
