@@ -12,7 +12,11 @@ class ExitCode(IntEnum):
     """The same in words, as in the README."""
 
     DONE = 0, "done; after a run, the model was blessed and pushed"
-    FAILED = 1, "something failed; one line says what, and where the log is"
+    FAILED = (
+        1,
+        "something failed, or the Canary could not judge the model in time; one line says what, "
+        "and where the log is",
+    )
     USAGE = 2, "the command line or the configuration is wrong"
     NOT_BLESSED = 3, "the model missed a bound: it was not pushed, what was served stays"
     CRASHED = 70, "a step on Kubeflow met something unforeseen; its log has a stack trace"

@@ -146,6 +146,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
             num_examples=config.canary.examples,
             max_latency_ms=config.canary.max_latency_ms,
             start_timeout_s=config.canary.start_timeout_s,
+            call_timeout_s=config.canary.call_timeout_s,
             code=plan.code[CANARY.name],
             attempt=plan.canary_attempt,
         )

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from components.canary.server import MODEL_NAME, ChildServer
+from components.canary.server import MODEL_NAME, ChildServer, TooSlowError
 from trainer.export.signatures import DEFAULT_SIGNATURE
 
 _TOLERANCE = 1e-5  # of a probability: batches of other sizes are summed in another order
-_CALL_S = 60.0
 _DYING_S = 1.0
 _AN_ANSWER = "an answer"
 _MIN_TIMED = 50
@@ -39,11 +38,15 @@ def own_answers(model_path: str, pictures: Sequence[bytes]) -> list[Answer]:
 def check_answers(
     server: ChildServer, pictures: Sequence[bytes], expected: Sequence[Answer]
 ) -> Iterator[str]:
-    """Sends each image by itself; yields a message where answers differ from the model's own."""
+    """Sends each image by itself; yields a message where answers differ from the model's own.
+
+    Raises:
+        TooSlowError: an answer did not come in time.
+    """
     differing, worst = 0, 0.0
     for picture, own in zip(pictures, expected, strict=True):
         try:
-            response = _predict(server, tf.make_tensor_proto([picture], tf.string))
+            response = _ask(server, tf.make_tensor_proto([picture], tf.string))
         except grpc.RpcError as error:
             yield f"the model server answers {_in_words(error)} to an eval picture"
             return
@@ -80,13 +83,14 @@ def latencies_ms(server: ChildServer, pictures: Sequence[bytes]) -> list[float]:
     The server must have answered before, so that no first-call cost is measured.
 
     Raises:
+        TooSlowError: an answer did not come in time.
         grpc.RpcError: a call fails.
     """
     tensors = [tf.make_tensor_proto([picture], tf.string) for picture in pictures]
     times: list[float] = []
     while len(times) < max(_MIN_TIMED, len(tensors)):
         started_at = time.perf_counter()
-        _predict(server, tensors[len(times) % len(tensors)])
+        _ask(server, tensors[len(times) % len(tensors)])
         times.append((time.perf_counter() - started_at) * 1000)
     return times
 
@@ -113,12 +117,25 @@ def _hostile() -> Iterator[tuple[str, tf.compat.v1.TensorProto, bool]]:
     yield "a tensor of two dimensions", tf.make_tensor_proto([[jpeg, jpeg]], tf.string), False
 
 
+def _ask(server: ChildServer, picture: tf.compat.v1.TensorProto) -> PredictResponse:
+    """Sends an eval image; on time out, raises `TooSlowError` instead of `grpc.RpcError`."""
+    try:
+        return _predict(server, picture)
+    except grpc.RpcError as error:
+        if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            raise
+        raise TooSlowError(
+            f"an eval picture was not answered within {server.call_timeout_s:g} s",
+            "canary.call_timeout_s",
+        ) from None
+
+
 def _predict(server: ChildServer, pictures: tf.compat.v1.TensorProto) -> PredictResponse:
     request = PredictRequest()
     request.model_spec.name = MODEL_NAME
     request.model_spec.signature_name = DEFAULT_SIGNATURE
     request.inputs["pictures"].CopyFrom(pictures)
-    return PredictionServiceStub(server.channel).Predict(request, timeout=_CALL_S)
+    return PredictionServiceStub(server.channel).Predict(request, timeout=server.call_timeout_s)
 
 
 def _answer(response: PredictResponse) -> Answer:

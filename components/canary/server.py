@@ -42,11 +42,25 @@ class ServerFailedError(Exception):
     """The child does not serve the model; the message says why."""
 
 
+class TooSlowError(Exception):
+    """The child does not serve or answer in time, which says nothing about the model.
+
+    Args:
+        setting: the setting that is the time, by its dotted key.
+    """
+
+    def __init__(self, message: str, setting: str) -> None:
+        super().__init__(message)
+        self.setting = setting
+
+
 @dataclass(frozen=True)
 class ChildServer:
     """A model server that is answering."""
 
     channel: grpc.Channel
+    call_timeout_s: float
+    """How long a call may take."""
     process: subprocess.Popen[bytes]
     log_path: Path
     """Its stdout and stderr."""
@@ -67,13 +81,16 @@ def server_command() -> list[str]:
 
 
 @contextmanager
-def child_server(model_path: str, log_dir: Path, start_timeout_s: float) -> Iterator[ChildServer]:
+def child_server(
+    model_path: str, log_dir: Path, start_timeout_s: float, call_timeout_s: float
+) -> Iterator[ChildServer]:
     """Serves a model over a UNIX socket until the context ends, logging to `log_dir/server.log`.
 
     The SavedModel may be in a bucket. Yields once the model is served.
 
     Raises:
-        ServerFailedError: the server ended, or did not serve the model in time.
+        ServerFailedError: the server ended, or cannot load the model.
+        TooSlowError: it does not serve the model in time.
     """
     # The path of a socket may have a hundred characters, which a run's own folders may exceed.
     with tempfile.TemporaryDirectory(prefix="canary-") as folder:
@@ -112,7 +129,7 @@ def child_server(model_path: str, log_dir: Path, start_timeout_s: float) -> Iter
             ],
         )
         try:
-            server = ChildServer(channel, process, log_path)
+            server = ChildServer(channel, call_timeout_s, process, log_path)
             _wait_until_served(server, start_timeout_s)
             yield server
         finally:
@@ -158,7 +175,9 @@ def _wait_until_served(server: ChildServer, timeout_s: float) -> None:
                 f"the model server cannot load the model: {version.status.error_message}"
             )
         time.sleep(_RETRY_MS / 1000)
-    raise ServerFailedError(f"the model server did not serve the model within {timeout_s:g} s")
+    raise TooSlowError(
+        f"the model server did not serve it within {timeout_s:g} s", "canary.start_timeout_s"
+    )
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

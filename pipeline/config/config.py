@@ -52,7 +52,10 @@ class CanaryConfig(Settings):
     one after the other on a processor. The default finds what hangs; where people wait for answers,
     set what they bear."""
     start_timeout_s: float = Field(default=120.0, gt=0)
-    """How long the model server may take until it serves the model, in seconds."""
+    """How long the model server may take until it serves the model, in seconds. A server that does
+    not is tried once more; then the run fails, and the model is neither blessed nor refused."""
+    call_timeout_s: float = Field(default=60.0, gt=0)
+    """How long an answer to an eval picture may take, in seconds; after that, likewise."""
 
 
 class PusherConfig(Settings):

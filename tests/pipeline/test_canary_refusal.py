@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from foundation.errors import RunFailedError
+from foundation.exit_codes import ExitCode
 from foundation.names import FACTS_FILE
 from ingestion.dataset import Dataset
 from pipeline.cli.train.run import report_run
 from pipeline.config.load import load_config
+from pipeline.history.read_runs import read_history
+from pipeline.history.record_names import State
 from pipeline.local.observer import NodeStatus
 from pipeline.local.run_pipeline import FinishedRun, run
 from tests.pipeline.conftest import tiny_settings
@@ -53,6 +57,14 @@ def test_refusal_is_told_and_tried_again_and_a_blessing_is_kept(
     assert f"{miss[:1].upper()}{miss[1:]}." in verdict["reasons"]
 
     assert _run(records, tmp_path, too_fast)[2] == {"Canary", "Pusher", "Report"}
+
+    # A server that is too slow to be asked is a failure of the run, and no verdict.
+    with pytest.raises(RunFailedError, match="Canary failed: the model was not judged") as raised:
+        _run(records, tmp_path, "canary.start_timeout_s=0.01")
+    assert "--set canary.start_timeout_s=SECONDS" in raised.value.reason
+    assert raised.value.exit_code is ExitCode.FAILED
+    past = read_history(tmp_path).runs[-1]
+    assert (past.state, past.failed_node) == (State.FAILED, "Canary")
 
     finished, said, ran = _run(records, tmp_path, "canary.max_latency_ms=60000")
     assert ran == {"Canary", "Pusher", "Report"}
