@@ -29,6 +29,7 @@ from pipeline.kubeflow.platform import (
     resources_of,
     retry_policy_of,
 )
+from pipeline.kubeflow.step.gpus import GPUS_VARIABLE
 from pipeline.pipeline import create_pipeline
 from pipeline.plan import make_plan
 
@@ -95,6 +96,8 @@ def _finish_step(spec: dict[str, Any], step: str, config: KubeflowConfig) -> Non
     container.pop("lifecycle", None)  # the entry point runs ExampleGen's driver instead
     container["image"] = pod.image or config.image
     container["resources"] = resources_of(pod)
+    if pod.gpus:
+        container["env"] = [{"name": GPUS_VARIABLE, "value": str(pod.gpus)}]
     container["args"] = ["--step", step, *container["args"]]
     task["cachingOptions"] = {"enableCache": config.cache and NODES[step].cached}
     task["retryPolicy"] = retry_policy_of(pod)

@@ -68,6 +68,13 @@ def test_trainer_alone_asks_for_a_gpu_and_its_nodes(package: Package) -> None:
     asked = {label: package.kubernetes(label) for label in deployment.executors}
 
     assert accelerators == {"exec-trainer": (GPU, 1)}
+    told = {
+        label: {each.name: each.value for each in executor.container.env}
+        for label, executor in deployment.executors.items()
+    }
+    assert {label: each for label, each in told.items() if each} == {
+        "exec-trainer": {"DOGBREED_GPUS": "1"}
+    }
     trainer = asked.pop("exec-trainer")
     assert trainer["nodeSelector"] == {"labels": {"nvidia.com/gpu.present": "true"}}
     assert trainer["tolerations"] == [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}]

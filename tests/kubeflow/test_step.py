@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -66,6 +67,27 @@ def test_push_to_what_cannot_be_written_is_one_clear_line_and_an_exit_code(
         f"dogbreed: Pusher failed: The push destination {tmp_path}/file/served cannot be written: "
         "Not a directory. The pipeline's parameter 'push_destination' has to name a folder of a "
         "volume that is mounted to be written."
+    )
+    assert "Traceback" not in ended.stderr
+
+
+def test_step_that_asked_for_gpus_and_sees_none_ends_with_one_sentence(package: Package) -> None:
+    container = package.pipeline["deploymentSpec"]["executors"]["exec-trainer"]["container"]
+    told = {each["name"]: each["value"] for each in container["env"]}
+    arguments = ["{}" if each == "{{$}}" else each for each in container["args"]]
+
+    ended = subprocess.run(
+        [sys.executable, *container["command"][1:], *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **told, "CUDA_VISIBLE_DEVICES": ""},
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == (
+        "dogbreed: Trainer failed: Trainer asked for 1 GPU, and TensorFlow sees none: "
+        "kubeflow.gpu.image has to name the image's gpu variant ('dogbreed image build --variant "
+        "gpu'), whose NVIDIA driver comes from the node."
     )
     assert "Traceback" not in ended.stderr
 

@@ -27,6 +27,7 @@ from pipeline.kubeflow.parameters import (
 )
 from pipeline.kubeflow.step.apply_parameters import apply_parameters
 from pipeline.kubeflow.step.executor_messages import Message, for_launcher, for_tfx
+from pipeline.kubeflow.step.gpus import check_gpus
 from pipeline.kubeflow.step.uris import Places
 from pipeline.kubeflow.system_types import HTML, title_of
 
@@ -88,9 +89,10 @@ def run_step(args: argparse.Namespace, beam_args: list[str]) -> None:
     """Runs one step with the entry point's arguments.
 
     Raises:
-        UserError: a mount, file or parameter that the step needs is missing or invalid.
+        UserError: a GPU, mount, file or parameter that the step needs is missing or invalid.
         DatasetError: the records are damaged.
     """
+    check_gpus(args.step)
     places = Places.of_environment()
     given = args.json_serialized_invocation_args
     inputs_spec, outputs_spec = args.json_serialized_inputs_spec_args, args.outputs_spec
