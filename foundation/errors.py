@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 from foundation.exit_codes import ExitCode
@@ -34,6 +35,9 @@ class RunFailedError(UserError):
         self.log_path = log_path
 
 
+_LONGEST_LINE = 600  # characters: some libraries quote the data that they could not read
+
+
 def root_cause(error: BaseException) -> str:
     """Returns the root cause of an error in one line, with its type unless the error is ours.
 
@@ -51,4 +55,5 @@ def root_cause(error: BaseException) -> str:
     # Our own messages are complete sentences; a foreign one needs its type.
     package = type(cause).__module__.partition(".")[0]
     ours = package in ("components", "foundation", "pipeline", "trainer")
-    return lines[0] if ours else f"{type(cause).__name__}: {lines[0]}"
+    line = textwrap.shorten(lines[0], _LONGEST_LINE, placeholder=" ...")
+    return line if ours else f"{type(cause).__name__}: {line}"

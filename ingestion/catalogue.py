@@ -122,11 +122,10 @@ def make_catalogue(
     if not counts:
         raise DatasetError(f"{source} holds no pictures.")
     text = readable_names(counts)
-    chosen = _choose(text, options.breeds, source)
+    chosen = _choose(text, options, source)
     if len(chosen) < 2:
-        raise DatasetError(
-            f"{source} gives one class only ({text[chosen[0]]}): a classifier needs two or more."
-        )
+        given = f"one class only ({text[chosen[0]]})" if chosen else "no class"
+        raise DatasetError(f"{source} gives {given}: a classifier needs two or more.")
     left_out = _too_small({name: counts[name] for name in chosen}, text, options)
     chosen = [class_name for class_name in chosen if text[class_name] not in left_out]
     if len(chosen) < 2:
@@ -186,18 +185,21 @@ def folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).replace("_", " ").casefold().strip()
 
 
-def _choose(text: dict[str, str], breeds: tuple[str, ...], source: str) -> list[str]:
-    if not breeds:
-        return sorted(text)
-    chosen = set()
+def _choose(text: dict[str, str], options: ConvertOptions, source: str) -> list[str]:
+    chosen = _named(options.breeds, text, source) if options.breeds else set(text)
+    return sorted(chosen - _named(options.exclude, text, source))
+
+
+def _named(breeds: tuple[str, ...], text: dict[str, str], source: str) -> set[str]:
+    found = set()
     for breed in breeds:
         class_name, hint = find_class(breed, text)
         if class_name is None:
             raise DatasetError(
                 f"{source} has no breed {breed!r}: {hint}{'' if hint.endswith('?') else '.'}"
             )
-        chosen.add(class_name)
-    return sorted(chosen)
+        found.add(class_name)
+    return found
 
 
 def _too_small(
@@ -214,7 +216,7 @@ def _too_small(
         raise DatasetError(
             f"Each class needs {needed} pictures to be split, fewer are there of "
             f"{_with_counts(few)}: add pictures, or leave these classes out with "
-            "--small-classes leave-out."
+            "--exclude or --small-classes leave-out."
         )
     return few
 

@@ -90,6 +90,20 @@ class Dataset(BaseModel):
         ]
 
 
+def damaged_shard(dataset: Dataset) -> Path | None:
+    """Reads all shards and returns the first that is damaged or cut short."""
+    from ingestion.records import read_records
+
+    for split in dataset.splits:
+        for shard in dataset.shards(split):
+            try:
+                for _ in read_records(shard):
+                    pass
+            except (DatasetError, OSError):
+                return shard
+    return None
+
+
 def load_dataset(path: Path) -> Dataset:
     """Reads the description of a converted set and sets its `path`.
 

@@ -18,6 +18,11 @@ _FLAGS = {"max_rejected_share": "--max-rejected", "shorter_side_px": "--shorter-
 """Flags that are shorter than the name of their field."""
 
 
+def flag_of(field: str) -> str:
+    """Returns the option of `dogbreed convert` for a field of `ConvertOptions`."""
+    return _FLAGS.get(field, "--" + field.replace("_", "-"))
+
+
 @dataclass(frozen=True)
 class Progress:
     """A progress report of a running conversion."""
@@ -46,6 +51,8 @@ class ConvertOptions(Settings):
     (numbered in class order), or "auto" to recognise it. Ignored for a `tfds:` source."""
     breeds: tuple[str, ...] = ()
     """Only these classes, by readable name or folder name, in any case. Empty means all."""
+    exclude: tuple[str, ...] = ()
+    """Not these classes."""
     per_breed: int | None = Field(default=None, ge=1)
     """At most this many pictures a class, drawn at random by `seed`. None means all."""
     split: SplitName = "content-hash"
@@ -112,12 +119,11 @@ class ConvertOptions(Settings):
             problems = []
             for problem in error.errors():
                 field = ".".join(map(str, problem["loc"]))
-                option = _FLAGS.get(field, "--" + field.replace("_", "-"))
                 message = problem["msg"].removeprefix("Value error, ")
                 if not problem["loc"]:
                     problems.append(message)
                     continue
-                problems.append(f"{option}: {message} (received {problem['input']!r})")
+                problems.append(f"{flag_of(field)}: {message} (received {problem['input']!r})")
             raise UsageError("; ".join(problems)) from None
 
     def recorded(self) -> dict[str, Any]:

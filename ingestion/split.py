@@ -71,7 +71,7 @@ def check_classes(
     if problems:
         more = f" and {len(problems) - 3} more classes" if len(problems) > 3 else ""
         advice = (
-            "add pictures, lower --min-train or --min-eval, or leave the class out with --breeds"
+            "add pictures, lower --min-train or --min-eval, or leave the class out with --exclude"
             if options.split == "every-5th"
             else "add pictures, try another --seed, or take --split every-5th"
         )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from foundation.errors import UserError
+from foundation.errors import DatasetError, UserError
 from foundation.exit_codes import ExitCode
+from pipeline.cli.advice import with_settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,12 +50,24 @@ def _options(
 
 
 @contextmanager
-def clear_errors(after_interrupt: str) -> Iterator[None]:
-    """Ends the command with a one-line message on errors the user can fix."""
+def clear_errors(
+    after_interrupt: str, *, settings_option: str = "", options: Collection[str] = ()
+) -> Iterator[None]:
+    """Ends the command with a one-line message on errors the user can fix.
+
+    Args:
+        after_interrupt: what to say after Ctrl-C.
+        settings_option: of a command that converts pictures by its settings, the option that sets
+            one: the conversion's advice then names settings.
+        options: fields of `ConvertOptions` for which the command has options as well.
+    """
     try:
         yield
     except UserError as error:
-        _complain(f"[bold red]Error:[/] {_escaped(str(error))}")
+        message = str(error)
+        if settings_option and isinstance(error, DatasetError):
+            message = with_settings(message, settings_option, options)
+        _complain(f"[bold red]Error:[/] {_escaped(message)}")
         raise typer.Exit(error.exit_code) from None
     except OSError as error:  # such as a full disk
         where = f": {error.filename}" if error.filename else ""

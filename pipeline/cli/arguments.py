@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from ingestion.options import ConvertOptions
 
 DataOption = Annotated[
     str | None,
@@ -41,6 +43,18 @@ RootOption = Annotated[
 FreshOption = Annotated[
     bool, typer.Option("--fresh", help="Run every node, even if nothing has changed.")
 ]
+
+
+def convert_option(field: str, *flags: str, **kwargs: Any) -> Any:
+    """Declares an option for a field of `ConvertOptions`, explained by its docstring."""
+    text = " ".join((ConvertOptions.model_fields[field].description or "").split())
+    return typer.Option(*flags, help=text, show_default=kwargs.pop("show_default", True), **kwargs)
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """Splits `a, b` into names."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
 
 _LONGEST_SLUG = 50  # characters; less than a pipeline's name allows
 

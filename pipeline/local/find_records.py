@@ -33,6 +33,7 @@ from ingestion.options import Progress as ConvertProgress
 from ingestion.sources.fingerprint import source_fingerprint
 from ingestion.toy_dogs.sample import ARCHIVE_NAME, write_sample
 from pipeline.config.config import Config
+from pipeline.local.added_pictures import change, last_records_like
 
 _KEY_DIGITS = 16
 _SHOWN = 5  # names in a line
@@ -62,6 +63,8 @@ def find_records(config: Config, console: Console) -> Dataset:
     records.parent.mkdir(parents=True, exist_ok=True)
     dataset = convert_shown(source, records, options, console)
     console.print(describe(dataset), markup=False, soft_wrap=True)
+    if changed := change(last_records_like(dataset), dataset):
+        console.print(changed, markup=False, soft_wrap=True)
     return dataset
 
 

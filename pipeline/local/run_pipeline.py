@@ -19,8 +19,9 @@ from foundation.errors import RunFailedError, UserError, root_cause
 from foundation.lock import only_run_below
 from foundation.names import REPORT_FILE, REPORT_TYPE
 from foundation.user_function import load_function
-from ingestion.dataset import Dataset
+from ingestion.dataset import Dataset, damaged_shard
 from pipeline.config.config import Config
+from pipeline.config.nodes import RECORD_READERS
 from pipeline.history.rollback_guard import refuse_what_was_given_up
 from pipeline.local.display import RunDisplay
 from pipeline.local.find_records import find_records
@@ -102,8 +103,11 @@ def _run_logged(
         try:
             runner.run(dag)
         except NodeFailedError as error:
-            logging.exception("The run failed")
-            raise RunFailedError(error.node_id, root_cause(error), log_path) from None
+            reason = _damage(config, dataset) if error.node_id in RECORD_READERS else ""
+            if not reason:
+                logging.exception("The run failed")
+                reason = root_cause(error)
+            raise RunFailedError(error.node_id, reason, log_path) from None
         outcome = read_outcome(runner.outputs)
         if outcome.pushed_path and not outcome.pushed_path.is_dir():
             raise UserError(
@@ -112,6 +116,19 @@ def _run_logged(
             )
         record.end_with(outcome)
     return FinishedRun(outcome, display, log_path, _report_path(runner.outputs))
+
+
+def _damage(config: Config, dataset: Dataset) -> str:
+    """Says which shard is damaged and what to do; empty if none is.
+
+    Asked only after a failure, because the answer takes reading all of them.
+    """
+    shard = damaged_shard(dataset)
+    if shard is None:
+        return ""
+    is_ours = config.root_path in shard.absolute().parents
+    remedy = f"remove {dataset.path} and run again, to" if is_ours else "copy it again, or"
+    return f"{shard} is damaged or cut short: {remedy} convert the pictures again."
 
 
 def _check_weights(config: Config) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from foundation.errors import DatasetError
 from ingestion.conversion import convert
-from ingestion.dataset import load_dataset
+from ingestion.dataset import damaged_shard, load_dataset
 from ingestion.options import ConvertOptions, Progress
 from ingestion.records import read_records
 
@@ -61,6 +61,7 @@ def test_damaged_shards_and_incomplete_copies_are_noticed(
         load_dataset(out)
     dataset = convert(str(make_folders(pug=9, beagle=9)), out, ConvertOptions(split="every-5th"))
     assert load_dataset(out) == dataset
+    assert damaged_shard(dataset) is None
 
     shard = dataset.shards("train")[0]
     content = bytearray(shard.read_bytes())
@@ -68,6 +69,7 @@ def test_damaged_shards_and_incomplete_copies_are_noticed(
     shard.write_bytes(content)
     with pytest.raises(DatasetError, match="damaged or cut short"):
         list(read_records(shard))
+    assert damaged_shard(dataset) == shard
     shard.unlink()
     with pytest.raises(DatasetError, match=r"lacks data-00000-of-00001.tfrecord"):
         load_dataset(out)

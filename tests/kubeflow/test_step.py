@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from foundation.errors import UserError
-from ingestion.dataset import Dataset
+from ingestion.dataset import Dataset, load_dataset
 from pipeline.kubeflow.package import Package
 from pipeline.kubeflow.rehearsal.options import RehearsalOptions
 from pipeline.kubeflow.rehearsal.rehearse import rehearse
@@ -43,6 +44,26 @@ def test_missing_records_end_the_rehearsal_with_one_clear_line(
     )
     log = Path(where.removeprefix("The whole story is in ").rstrip("."))
     assert log.read_text().rstrip().endswith(reason.removeprefix("ImportExampleGen failed: "))
+
+
+def test_damaged_shard_is_named_with_the_remedy_and_none_of_its_bytes(
+    package: Package, records: Dataset, tmp_path: Path
+) -> None:
+    damaged = load_dataset(shutil.copytree(records.path, tmp_path / "records")).shards("eval")[0]
+    with damaged.open("r+b") as shard:
+        shard.seek(500)
+        shard.write(b"damage")
+    once = copy.deepcopy(package)
+    for task in once.pipeline["root"]["dag"]["tasks"].values():
+        task["retryPolicy"]["maxRetryCount"] = 0
+    options = RehearsalOptions(tmp_path / "root", data=tmp_path / "records", run_in="processes")
+
+    with pytest.raises(UserError) as raised:
+        rehearse(once, options, Console(file=io.StringIO()))
+
+    assert str(raised.value).startswith(
+        f"ImportExampleGen failed: /data/eval/{damaged.name} is damaged or cut short: copy it"
+    )
 
 
 def test_push_to_what_cannot_be_written_is_one_clear_line_and_an_exit_code(

@@ -329,6 +329,24 @@ def test_reused_push_whose_version_was_removed_is_not_passed_off_as_pushed(
     shutil.move(aside, pushed)
 
 
+def test_damaged_shard_is_named_with_the_remedy_and_none_of_its_bytes(
+    records: Dataset, tmp_path: Path
+) -> None:
+    damaged = load_dataset(shutil.copytree(records.path, tmp_path / "records")).shards("train")[0]
+    with damaged.open("r+b") as shard:
+        shard.truncate(damaged.stat().st_size - 500)
+    config = load_config(None, tiny_settings(tmp_path / "root"), source=str(tmp_path / "records"))
+
+    with pytest.raises(UserError) as raised:
+        run(config, Console(file=io.StringIO()))
+
+    said, _ = str(raised.value).splitlines()
+    assert said == (
+        f"ImportExampleGen failed: {damaged} is damaged or cut short: copy it again, or convert "
+        "the pictures again."
+    )
+
+
 def test_anomalies_stop_the_run_before_training_in_words(records: Dataset, tmp_path: Path) -> None:
     tampered, root = tmp_path / "records", tmp_path / "root"
     shutil.copytree(records.path, tampered)

@@ -133,7 +133,10 @@ def compare(
     """Train variants on the same data, and draw their accuracy over steps in one picture."""
     from pipeline.local.compare import Failed
 
-    with clear_errors("Run the same command again: variants that have ended are reused."):
+    with clear_errors(
+        "Run the same command again: variants that have ended are reused.",
+        settings_option="--common",
+    ):
         from pipeline.local.compare import Failed, read_variants
         from pipeline.local.compare import compare as compare_variants
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,10 +12,19 @@ from rich.console import Console
 from rich.table import Table
 
 from components.evaluator.metrics import ACCURACY, METRICS
+from foundation.errors import UsageError
 from foundation.exit_codes import ExitCode
 from foundation.versions import newest_version, read_rollback
+from ingestion.options import flag_of
 from pipeline.cli.app import app, clear_errors
-from pipeline.cli.arguments import ConfigOption, DataOption, FreshOption, overrides_of
+from pipeline.cli.arguments import (
+    ConfigOption,
+    DataOption,
+    FreshOption,
+    convert_option,
+    names_in,
+    overrides_of,
+)
 from pipeline.cli.next_steps import as_typed, say_next
 from pipeline.local.observer import NodeStatus
 
@@ -140,6 +150,9 @@ def run(
             "'dogbreed settings' lists all.",
         ),
     ] = None,
+    breeds: Annotated[str, convert_option("breeds", metavar="A,B,...", show_default=False)] = "",
+    exclude: Annotated[str, convert_option("exclude", metavar="A,B,...", show_default=False)] = "",
+    per_breed: Annotated[int | None, convert_option("per_breed")] = None,
     folds: Annotated[
         int | None,
         typer.Option(
@@ -154,10 +167,15 @@ def run(
     fresh: FreshOption = False,
 ) -> None:
     """Run the whole pipeline on this machine: pictures in, pushed model out."""
-    with clear_errors("Run the same command again to go on from the last finished node."):
+    with clear_errors(
+        "Run the same command again to go on from the last finished node.",
+        settings_option="--set",
+        options=("breeds", "exclude", "per_breed", "folds"),
+    ):
         from pipeline.config.load import load_config
 
         overrides = overrides_of(data, config, settings or [], fresh=fresh)
+        overrides += _selection(data, breeds, exclude, per_breed)
         if folds is not None:
             overrides.append(f"data.convert.folds={folds}")
         loaded = load_config(config, overrides, source=data)
@@ -173,6 +191,24 @@ def run(
             _run_once(loaded, Console())
         else:
             _cross_validate(loaded, folds, Console())
+
+
+def _selection(data: str | None, breeds: str, exclude: str, per_breed: int | None) -> Iterator[str]:
+    """Yields overrides that select pictures; raises UsageError where it is too late for that."""
+    from ingestion.dataset import DATASET_FILE
+
+    chosen = {
+        "breeds": list(names_in(breeds)), "exclude": list(names_in(exclude)), "per_breed": per_breed
+    }  # fmt: skip
+    chosen = {name: value for name, value in chosen.items() if value not in ([], None)}
+    if chosen and data is not None and Path(data, DATASET_FILE).is_file():
+        flags = ", ".join(map(flag_of, chosen))
+        raise UsageError(
+            f"{data} holds records, which are as they were converted: give {flags} to 'dogbreed "
+            "convert', or name the pictures with --data."
+        )
+    for name, value in chosen.items():
+        yield f"data.convert.{name}={json.dumps(value)}"
 
 
 def _run_once(config: Config, console: Console) -> None:

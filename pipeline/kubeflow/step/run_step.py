@@ -15,8 +15,8 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 from tfx.orchestration.kubeflow.v2.file_based_example_gen import driver
 
-from foundation.errors import UserError
-from ingestion.dataset import Dataset, load_dataset
+from foundation.errors import DatasetError, UserError
+from ingestion.dataset import Dataset, damaged_shard, load_dataset
 from pipeline.config.nodes import BASELINE, CURATED_SCHEMA, IMPORT_EXAMPLE_GEN, NODES, PUSHER
 from pipeline.kubeflow.parameters import (
     DATA,
@@ -113,17 +113,33 @@ def run_step(args: argparse.Namespace, beam_args: list[str]) -> None:
     output_file.unlink(missing_ok=True)  # of an attempt before this one
     if args.step == IMPORT_EXAMPLE_GEN.name:
         driver._run_driver(_parsed(message), _inputs_spec(inputs_spec))
-    kubeflow_v2_run_executor._run_executor(
-        argparse.Namespace(
-            executor_class_path=args.executor_class_path,
-            json_serialized_invocation_args=json.dumps(message),
-            json_serialized_inputs_spec_args=json.dumps(inputs_spec),
-        ),
-        beam_args,
-    )
+    try:
+        kubeflow_v2_run_executor._run_executor(
+            argparse.Namespace(
+                executor_class_path=args.executor_class_path,
+                json_serialized_invocation_args=json.dumps(message),
+                json_serialized_inputs_spec_args=json.dumps(inputs_spec),
+            ),
+            beam_args,
+        )
+    except Exception as error:
+        if location is not None:
+            _explain_damage(parameters[PREFIX + DATA], location, error)
+        raise
     _finish_outputs(given, message)
     written = for_launcher(json.loads(output_file.read_text()), given, outputs, places)
     output_file.write_text(json.dumps(written, indent=2))
+
+
+def _explain_damage(path: str, location: str, error: Exception) -> None:
+    """Raises DatasetError from a step's failure if a shard of the records is damaged."""
+    records = load_dataset(Path(path))
+    shard = damaged_shard(records)
+    if shard is not None:
+        raise DatasetError(
+            f"{location}/{shard.relative_to(records.path)} is damaged or cut short: copy it again, "
+            "or convert the pictures again."
+        ) from error
 
 
 def _finish_outputs(given: Message, message: Message) -> None:
