@@ -64,6 +64,11 @@ def recognise(seen: Survey, options: ConvertOptions, source: str) -> Layout | No
         DatasetError: there are no files, or they do not fit any layout or the given one.
     """
     if not seen.num_files:
+        if seen.num_links:
+            raise DatasetError(
+                f"{source} holds nothing but {seen.num_links:,} links, which are not followed: "
+                "pack the files themselves, as 'tar --dereference --hard-dereference' does."
+            )
         raise DatasetError(f"{source} is empty: it holds no pictures.")
     name: str = options.layout
     root = _pictures_root(seen)

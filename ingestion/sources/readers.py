@@ -42,13 +42,16 @@ class PathReader:
         rows_left = set(table.labels) if table else set()
         for entry in self._listing.entries():
             place = self._layout.place(entry.path)
+            if table and (row := table.find(entry.path)):
+                rows_left.discard(row[0])
+            if entry.problem:  # whatever its name: it may be a link to a folder of pictures
+                yield Unusable(place.file_name if place else entry.path, entry.problem)
+                continue
             if place is None:
                 continue
             if place.problem:
                 yield Unusable(place.file_name, place.problem)
                 continue
-            if table and (row := table.find(entry.path)):
-                rows_left.discard(row[0])
             if entry.num_bytes > MAX_FILE_BYTES:
                 megabytes = f"{entry.num_bytes / 1e6:,.0f} MB"
                 yield Unusable(place.file_name, f"the file is too large for a picture: {megabytes}")

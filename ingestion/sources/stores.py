@@ -11,6 +11,7 @@ import bz2
 import gzip
 import lzma
 import os
+import stat
 import tarfile
 import zipfile
 import zlib
@@ -77,6 +78,8 @@ class Entry(NamedTuple):
     """Where the content lies; or, in a stream, a function to call before the next entry."""
     changed_ns: int | None = None
     """Modification time of a file of a folder, in nanoseconds."""
+    problem: str = ""
+    """Why the content cannot be had, such as a link in an archive."""
 
     def read(self) -> bytes:
         """Returns the content."""
@@ -129,7 +132,7 @@ class FolderStore:
         self._root = root
 
     def walk(self) -> Iterator[Entry]:
-        """See `Store.walk`. Links are followed, except into an enclosing folder."""
+        """See `Store.walk`. Links are followed; one into an enclosing folder is an error."""
         yield from self._walk(str(self._root), "", ())
 
     def _walk(self, folder: str, prefix: str, parents: tuple[str, ...]) -> Iterator[Entry]:
@@ -143,10 +146,18 @@ class FolderStore:
             if _is_ignored(entry.name):
                 continue
             path = prefix + entry.name
-            if entry.is_dir():
-                if os.path.realpath(entry.path) not in parents:
-                    yield from self._walk(entry.path, path + "/", parents)
-            elif entry.is_file():  # not a pipe or device, which would block
+            try:
+                is_folder, is_file = entry.is_dir(), entry.is_file()
+            except OSError as error:  # a link to itself
+                raise DatasetError(f"{entry.path} cannot be read: {error.strerror}.") from error
+            if is_folder:
+                # At once: folders that link to each other have endless paths before any repeats.
+                if entry.is_symlink() and (target := os.path.realpath(entry.path)) in parents:
+                    raise DatasetError(
+                        f"{entry.path} is a link to {target}, in which it lies itself: remove it."
+                    )
+                yield from self._walk(entry.path, path + "/", parents)
+            elif is_file:  # not a pipe or device, which would block
                 status = entry.stat()
                 span = Span(entry.path, 0, status.st_size)
                 yield Entry(path, status.st_size, span, status.st_mtime_ns)
@@ -162,9 +173,10 @@ class TarStore:
         """See `Store.walk`."""
         try:
             with self._file.open("rb") as file:
-                for entry, member, _ in _tar_members(file, seekable=True):
+                for path, member, read in _tar_members(file, seekable=True):
                     span = Span(str(self._file), member.offset_data, member.size)
-                    yield Entry(entry, member.size, span)
+                    problem = _tar_problem(member)
+                    yield Entry(path, member.size, read if problem else span, problem=problem)
         except (tarfile.TarError, EOFError, OSError) as error:
             raise _damaged(self._file, error) from error
 
@@ -181,7 +193,7 @@ class CompressedTarStore:
         try:
             with self._opener(self._file) as stream:
                 for path, member, read in _tar_members(stream, seekable=False):
-                    yield Entry(path, member.size, read)
+                    yield Entry(path, member.size, read, problem=_tar_problem(member))
                 while stream.read(1 << 20):  # to the end, where the checksum is
                     pass
         except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
@@ -207,7 +219,12 @@ class ZipStore:
                             f"{self._file} is protected by a password: unpack it and give the "
                             "folder."
                         )
-                    yield Entry(path, info.file_size, self._content(archive, raw, info))
+                    problem = ""
+                    if stat.S_ISLNK(info.external_attr >> 16):
+                        target = archive.read(info).decode("utf-8", "surrogateescape")
+                        problem = _link_problem("link", target)
+                    content = self._content(archive, raw, info)
+                    yield Entry(path, info.file_size, content, problem=problem)
         except (zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
             raise _damaged(self._file, error) from error
 
@@ -234,14 +251,15 @@ class ZipStore:
 def _tar_members(
     file: IO[bytes], *, seekable: bool
 ) -> Iterator[tuple[str, tarfile.TarInfo, Callable[[], bytes]]]:
-    """Yields path, header and a reader of each regular file, without keeping a list."""
+    """Yields path, header and a reader of each regular file or link, without keeping a list."""
     with tarfile.open(
         None, "r:" if seekable else "r|", file, encoding="utf-8", errors="surrogateescape"
     ) as archive:
         for member in archive:
             archive.members = []  # type: ignore[attr-defined]  # it keeps all: 1 KB per file
             path = _clean(member.name)
-            if not member.isfile() or member.issparse() or not path:
+            is_link = member.issym() or member.islnk()
+            if not (member.isfile() or is_link) or member.issparse() or not path:
                 continue
 
             def read(member: tarfile.TarInfo = member) -> bytes:
@@ -257,6 +275,16 @@ def _tar_members(
             file.seek(archive.offset)
             if len(file.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
                 raise tarfile.ReadError("the end-of-archive mark is missing")
+
+
+def _tar_problem(member: tarfile.TarInfo) -> str:
+    if member.issym():
+        return _link_problem("link", member.linkname)
+    return _link_problem("hard link", member.linkname) if member.islnk() else ""
+
+
+def _link_problem(kind: str, target: str) -> str:
+    return f"a {kind} in the archive, to {target}, which is not followed: add the file itself"
 
 
 def _decompressor(head: bytes) -> Callable[[Path], IO[bytes]] | None:

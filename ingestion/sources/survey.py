@@ -31,26 +31,27 @@ class Listing:
         with self._file.open("wb") as file:
             for entry in self._store.walk():
                 span = entry.content if isinstance(entry.content, Span) else None
-                self._all_on_disk &= span is not None
+                self._all_on_disk &= span is not None or bool(entry.problem)
                 if on_entry is not None:
                     on_entry(entry)
-                pickle.dump((entry.path, entry.num_bytes, span), file)
+                pickle.dump((entry.path, entry.num_bytes, span, entry.problem), file)
                 yield entry
 
     def paths(self) -> Iterator[str]:
-        """Yields the path of every entry, in the order of the store."""
-        for path, _, _ in self._read_back():
-            yield path
+        """Yields the path of every entry whose content can be had, in the order of the store."""
+        for path, _, _, problem in self._read_back():
+            if not problem:
+                yield path
 
     def entries(self) -> Iterator[Entry]:
         """Yields every entry, readable; walks the store again only if it must."""
         if not self._all_on_disk:
             yield from self._store.walk()
             return
-        for path, num_bytes, span in self._read_back():
-            yield Entry(path, num_bytes, span or _unreachable)
+        for path, num_bytes, span, problem in self._read_back():
+            yield Entry(path, num_bytes, span or _unreachable, problem=problem)
 
-    def _read_back(self) -> Iterator[tuple[str, int, Span | None]]:
+    def _read_back(self) -> Iterator[tuple[str, int, Span | None, str]]:
         with self._file.open("rb") as file:
             while True:
                 try:
@@ -151,6 +152,8 @@ class Survey:
     """Label tables by path."""
     idx_files: dict[str, bytes] = field(default_factory=dict)
     """Contents of MNIST-like files, by path."""
+    num_links: int = 0
+    """Number of links in an archive, whose content cannot be had."""
 
     @property
     def num_files(self) -> int:
@@ -180,6 +183,9 @@ def survey(entries: Iterable[Entry]) -> Survey:
     seen = Survey()
     for entry in entries:
         folder, _, name = entry.path.rpartition("/")
+        if entry.problem:
+            seen.num_links += 1
+            continue
         facts = seen.folders.setdefault(folder, FolderFacts())
         facts.num_files += 1
         stem, suffix = posixpath.splitext(name)
