@@ -11,6 +11,7 @@ import bz2
 import gzip
 import lzma
 import os
+import re
 import stat
 import tarfile
 import zipfile
@@ -64,6 +65,7 @@ class Span(NamedTuple):
 
 _IGNORED_NAMES = frozenset({"__macosx", "thumbs.db", "desktop.ini", "ehthumbs.db"})
 _ARCHIVE_KINDS = "a folder, or a .tar, .tar.gz, .tgz or .zip archive"
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 _ZIP_LOCAL_HEADER_BYTES = 30
 
 
@@ -107,6 +109,9 @@ def open_store(source: Path) -> Store:
     """
     if source.is_dir():
         return FolderStore(source)
+    if _ADDRESS.match(str(source)) and not source.exists():
+        address = str(source).replace(":/", "://", 1)  # pathlib makes one slash of two
+        raise UsageError(f"{address} is an address: download it, and give {_ARCHIVE_KINDS}.")
     if not source.exists():
         raise UsageError(f"{source} does not exist: give {_ARCHIVE_KINDS}.")
     try:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from foundation.errors import DatasetError, UserError
 from foundation.exit_codes import ExitCode
+from foundation.redact import redacted
 from pipeline.cli.advice import with_settings
 
 app = typer.Typer(
@@ -67,11 +68,11 @@ def clear_errors(
         message = str(error)
         if settings_option and isinstance(error, DatasetError):
             message = with_settings(message, settings_option, options)
-        _complain(f"[bold red]Error:[/] {_escaped(message)}")
+        _complain(f"[bold red]Error:[/] {_escaped(redacted(message))}")
         raise typer.Exit(error.exit_code) from None
     except OSError as error:  # such as a full disk
         where = f": {error.filename}" if error.filename else ""
-        _complain(f"[bold red]Error:[/] {_escaped(f'{error.strerror or error}{where}')}")
+        _complain(f"[bold red]Error:[/] {_escaped(redacted(f'{error.strerror or error}{where}'))}")
         raise typer.Exit(ExitCode.FAILED) from None
     except KeyboardInterrupt:
         _complain(f"[bold red]Interrupted.[/] {_escaped(after_interrupt)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from foundation.redact import redacted
 from pipeline.config.config import Config
 
 # Without effect on results: a rerun that differs only in these makes no new report.
@@ -19,11 +20,14 @@ def settings_of(config: Config, *groups: str) -> dict[str, Any]:
 def reported_settings(config: Config, *, on_cluster: bool) -> str:
     """Returns JSON of what decides a run, as the report shows it for repeating the run.
 
-    On a cluster, paths are kept as they are; else they are made absolute.
+    Passwords in addresses are left out. On a cluster, paths are kept as they are; else they are
+    made absolute.
     """
     if on_cluster:
-        return config.model_dump_json(exclude={*_WITHOUT_EFFECT, "root"})
-    return _with_absolute_paths(config).model_dump_json(exclude={*_WITHOUT_EFFECT, "kubeflow"})
+        return redacted(config.model_dump_json(exclude={*_WITHOUT_EFFECT, "root"}))
+    return redacted(
+        _with_absolute_paths(config).model_dump_json(exclude={*_WITHOUT_EFFECT, "kubeflow"})
+    )
 
 
 def recorded_settings(config: Config) -> str:

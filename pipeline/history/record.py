@@ -17,6 +17,7 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from foundation.errors import RunFailedError, UserError, root_cause
+from foundation.redact import redacted
 from ingestion.catalogue import printable
 from ingestion.dataset import Dataset
 from pipeline.config.config import Config
@@ -122,7 +123,7 @@ def end_recorded(record: RunRecord) -> Iterator[None]:
 
 def _set(value: metadata_store_pb2.Value, content: str | int | float) -> None:
     if isinstance(content, str):
-        value.string_value = content
+        value.string_value = redacted(content)
     elif isinstance(content, int):
         value.int_value = content
     else:

@@ -18,6 +18,7 @@ from rich.console import Console
 from foundation.errors import RunFailedError, UserError, root_cause
 from foundation.lock import only_run_below
 from foundation.names import REPORT_FILE, REPORT_TYPE
+from foundation.redact import log_to_standard_error
 from foundation.user_function import load_function
 from ingestion.dataset import Dataset, damaged_shard
 from pipeline.config.config import Config
@@ -184,9 +185,7 @@ def _without_collecting_garbage() -> Iterator[None]:
 def _quieten_libraries() -> None:
     """Sends Python logging to standard error, now the log file."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
+    log_to_standard_error()
 
 
 def _new_log(root: Path) -> Path:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from foundation.redact import redacted
 from ingestion.sources.survey import PICTURE_SUFFIXES
 from serving.client.load import Problem, Source, Url, is_url
 
@@ -24,7 +25,7 @@ def expand(arguments: Iterable[str]) -> Iterator[Source]:
         if argument == STDIN:
             yield Source("standard input", sys.stdin.buffer.read())
         elif is_url(argument):
-            yield Source(argument, Url(argument))
+            yield Source(redacted(argument), Url(argument))
         elif os.path.isdir(argument):
             yield from _or_problem(argument, _in_folder(argument), "a folder without pictures")
         elif glob.has_magic(argument) and not os.path.lexists(argument):

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from foundation.redact import redacted
 from ingestion.picture import UnusablePictureError
 from serving.client.encode import encode_for_model
 
@@ -50,13 +51,13 @@ def is_url(text: str) -> bool:
 
 
 def source_of(picture: Picture, position: int) -> Source:
-    """Names an image by its path or address, else by its position (from 1)."""
+    """Names an image by its path or address without a password, else by its position (from 1)."""
     if isinstance(picture, Source):
         return picture
     if isinstance(picture, bytes):
         return Source(f"picture {position}", picture)
     if isinstance(picture, str) and is_url(picture):
-        return Source(picture, Url(picture))
+        return Source(redacted(picture), Url(picture))
     return Source(os.fspath(picture), Path(picture))
 
 
@@ -200,4 +201,4 @@ def _check_size(num_bytes: int) -> None:
 
 def _web_trouble(error: Exception) -> str:
     reason = " ".join(str(error).split()) or type(error).__name__
-    return f"cannot be downloaded: {reason}"
+    return f"cannot be downloaded: {redacted(reason)}"

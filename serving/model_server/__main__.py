@@ -9,6 +9,7 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
+from foundation.redact import log_to_standard_error, redacted
 from serving.model_server.options import parse_flags
 
 
@@ -19,9 +20,7 @@ def main() -> int:
     import logging
     import warnings
 
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname).1s %(message)s", stream=sys.stderr
-    )
+    log_to_standard_error("%(asctime)s %(levelname).1s %(message)s")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
     import tensorflow as tf
@@ -35,7 +34,10 @@ def main() -> int:
     try:
         asyncio.run(serve(options))
     except ServingError as error:
-        print(f"Failed to start server. Error: {error.code.name}: {error.message}", file=sys.stderr)
+        print(
+            f"Failed to start server. Error: {error.code.name}: {redacted(error.message)}",
+            file=sys.stderr,
+        )
         return 1
     except OSError as error:
         print(f"Failed to start server. Error: {error}", file=sys.stderr)

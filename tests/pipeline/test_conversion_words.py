@@ -79,6 +79,16 @@ def test_advice_names_options_of_the_command_that_was_typed(
     assert said in done.stderr
 
 
+def test_password_of_a_source_is_not_printed(dogs: Path) -> None:
+    address = "https://me:secret@example.org/dogs.tar"
+    for command in (["run", "--data", address], ["convert", address, "out"]):
+        done = CliRunner().invoke(app, command)
+
+        assert done.exit_code == 2
+        assert "https://***@example.org/dogs.tar is an address: download it" in done.stderr
+        assert "secret" not in done.output
+
+
 def test_records_cannot_be_selected_from_any_more(dogs: Path) -> None:
     converted = CliRunner().invoke(app, ["convert", "dogs", "out"])
 

@@ -133,6 +133,13 @@ def test_what_cannot_be_answered_does_not_stop_the_rest(peer: BreedPeer, picture
     assert done.returncode == 1
 
 
+def test_password_of_an_address_is_not_printed(peer: BreedPeer, pictures: Path) -> None:
+    done = _predict(peer, "--json", "http://me:secret@127.0.0.1:9/dog.jpg", cwd=pictures)
+
+    assert json.loads(done.stdout)["file"] == "http://***@127.0.0.1:9/dog.jpg"
+    assert "secret" not in done.stdout + done.stderr
+
+
 def test_absent_server_is_one_clear_line(pictures: Path) -> None:
     with serving_breeds() as peer:
         pass

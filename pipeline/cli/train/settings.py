@@ -10,6 +10,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from foundation.redact import redacted
 from foundation.settings import Settings
 from pipeline.cli.app import app, clear_errors
 from pipeline.cli.arguments import ConfigOption
@@ -55,7 +56,7 @@ def _shown(value: Any) -> str:
         }
         written = yaml.safe_dump(settings, default_flow_style=True, sort_keys=False, width=1000)
         return str(written).strip()
-    return "" if value is None else str(value)
+    return "" if value is None else redacted(str(value))
 
 
 @app.command("settings")

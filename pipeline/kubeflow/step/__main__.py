@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 from foundation.errors import UserError, root_cause
 from foundation.exit_codes import ExitCode
+from foundation.redact import log_to_standard_error, redacted
 from pipeline.kubeflow.kfp_names import OUTPUTS_SPEC
 from pipeline.kubeflow.step.step_lines import (
     MILESTONE_LINE,
@@ -53,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
     else:
         _write_last_line(done_line(args.step, time.monotonic() - started_at))
         return ExitCode.DONE
-    _write_last_line(failed_line(args.step, reason))
+    _write_last_line(failed_line(args.step, redacted(reason)))
     return code
 
 
@@ -87,9 +88,7 @@ class _ProgressHandler(logging.Handler):
 
 def _log_to_standard_error() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
+    log_to_standard_error()
     logging.getLogger("apache_beam.typehints").setLevel(logging.WARNING)  # a line for every type
     # Hides notes on missing optional features and warnings about this Python's age.
     logging.getLogger("absl").addFilter(lambda record: "not available" not in record.getMessage())
