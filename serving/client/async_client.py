@@ -20,6 +20,7 @@ from serving.client.exchange import (
     Reply,
     error_of,
     exchange,
+    not_loaded,
     read_status,
     status_request,
 )
@@ -30,8 +31,15 @@ from serving.client.messages_pb2 import (
     PredictRequest,
     PredictResponse,
 )
-from serving.client.options import ClientOptions
+from serving.client.options import (
+    ClientError,
+    ClientOptions,
+    ModelNotFoundError,
+    ServerUnavailableError,
+)
 from serving.client.prediction import Prediction, VersionStatus
+
+_BETWEEN_LOOKS_S = 0.25
 
 
 class AsyncBreedClient:
@@ -122,6 +130,26 @@ class AsyncBreedClient:
         if isinstance(outcome, Refusal):
             raise error_of(outcome, self._options)
         return read_status(outcome.response)
+
+    async def wait_until_served(self, limit_s: float) -> None:
+        """Waits until the server is up and has loaded the model.
+
+        Raises:
+            ClientError: it is not after `limit_s` seconds, or the server cannot be trusted.
+        """
+        deadline = time.monotonic() + limit_s
+        while True:
+            try:
+                versions = await self.status()
+            except (ServerUnavailableError, ModelNotFoundError) as error:
+                problem: ClientError = error
+            else:
+                if any(version.state == "AVAILABLE" for version in versions):
+                    return
+                problem = not_loaded(versions, self._options)
+            if time.monotonic() >= deadline:
+                raise problem
+            await asyncio.sleep(_BETWEEN_LOOKS_S)
 
     async def _answer(self, batch: list[Source]) -> list[Prediction]:
         async with self._free_calls:

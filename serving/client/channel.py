@@ -60,6 +60,8 @@ def channel_options(options: ClientOptions) -> list[tuple[str, str | int]]:
         ("grpc.per_rpc_retry_buffer_size", _LARGEST_INT),
         ("grpc.max_send_message_length", _UNLIMITED),
         ("grpc.max_receive_message_length", _UNLIMITED),
+        # By default a server that starts late is looked for ever more rarely, up to 2 minutes.
+        ("grpc.max_reconnect_backoff_ms", 1000),
     ]
     if _is_local(options.server):  # a proxy to the internet cannot reach this machine
         settings.append(("grpc.enable_http_proxy", 0))

@@ -144,6 +144,18 @@ def error_of(refusal: Refusal, options: ClientOptions) -> ClientError:
     return ClientError(f"The server at {options.server} refuses: {reason} ({refusal.code.name}).")
 
 
+def not_loaded(versions: Sequence[VersionStatus], options: ClientOptions) -> ClientError:
+    """Says in which state a server has a model of which it serves no version yet."""
+    states = ", ".join(
+        f"version {each.version} is {each.state}" + (f" ({each.error})" if each.error else "")
+        for each in versions
+    )
+    return ModelNotFoundError(
+        f"The server at {options.server} has not loaded model {options.model!r}: "
+        f"{states or 'it has no version of it'}."
+    )
+
+
 def _parts(positions: Sequence[int], pictures: Sequence[Loaded]) -> Iterator[list[int]]:
     part: list[int] = []
     num_bytes = 0

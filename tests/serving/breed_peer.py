@@ -40,6 +40,8 @@ class BreedPeer(prediction_service_pb2_grpc.PredictionServiceServicer,
     """How many of the next calls it answers UNAVAILABLE."""
     delay_s: float = 0.0
     """How long each answer takes."""
+    loaded_after: int = 0
+    """How many of the next questions for the model's status it answers LOADING."""
     metadata: list[dict[str, str]] = field(default_factory=list)
     batch_sizes: list[int] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
@@ -71,6 +73,10 @@ class BreedPeer(prediction_service_pb2_grpc.PredictionServiceServicer,
         self._check_model(request, context)
         response = get_model_status_pb2.GetModelStatusResponse()
         states = get_model_status_pb2.ModelVersionStatus.State
+        if self.loaded_after > 0:
+            self.loaded_after -= 1
+            response.model_version_status.add(version=VERSION, state=states.LOADING)
+            return response
         response.model_version_status.add(version=VERSION - 1, state=states.UNLOADING)
         response.model_version_status.add(version=VERSION, state=states.AVAILABLE)
         return response

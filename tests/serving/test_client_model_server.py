@@ -68,7 +68,7 @@ def test_served_model_names_the_breeds_of_all_but_bad_pictures(
     (tmp_path / "c.jpg").write_bytes(whole[: len(whole) // 2])
 
     done = subprocess.run(
-        [_DOGBREED, "predict", "--server", address, "--json", "--wait",
+        [_DOGBREED, "predict", "--server", address, "--json", "--wait", str(_PATIENCE_S),
          "--timeout", str(_PATIENCE_S), tmp_path],
         capture_output=True, text=True, timeout=2 * _PATIENCE_S, check=False,
     )  # fmt: skip
@@ -87,7 +87,7 @@ def test_model_that_is_not_served_is_one_clear_line(address: str, tmp_path: Path
     (tmp_path / "a.png").write_bytes(encoded(Image.new("RGB", (9, 9)), "PNG"))
 
     done = subprocess.run(
-        [_DOGBREED, "predict", "--server", address, "--wait", "--model", "cats",
+        [_DOGBREED, "predict", "--server", address, "--model", "cats",
          tmp_path / "a.png"],
         capture_output=True, text=True, timeout=_PATIENCE_S, check=False,
     )  # fmt: skip

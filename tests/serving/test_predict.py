@@ -140,6 +140,33 @@ def test_password_of_an_address_is_not_printed(peer: BreedPeer, pictures: Path) 
     assert "secret" not in done.stdout + done.stderr
 
 
+def test_server_that_starts_and_loads_slowly_is_waited_for(pictures: Path) -> None:
+    with serving_breeds() as earlier:
+        address = earlier.address
+    process = subprocess.Popen(
+        [_DOGBREED, "predict", "--server", address, "--wait", str(_PATIENCE_S), "--json", "a.png"],
+        cwd=pictures, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(3)  # it has asked before there is a server
+    with serving_breeds(address) as peer:
+        peer.loaded_after = 3
+        said, complaints = process.communicate(timeout=_PATIENCE_S)
+
+    assert process.returncode == 0, complaints
+    assert json.loads(said)["file"] == "a.png"
+    assert peer.loaded_after == 0
+    assert peer.calls["all"] == 1
+
+
+def test_wait_for_a_server_ends(peer: BreedPeer, pictures: Path) -> None:
+    peer.loaded_after = 10**6
+    done = _predict(peer, "--wait", "0.5", "a.png", cwd=pictures)
+    peer.loaded_after = 0
+
+    assert done.returncode == 1
+    assert f"has not loaded model 'dogbreed': version {VERSION} is LOADING." in done.stderr
+
+
 def test_absent_server_is_one_clear_line(pictures: Path) -> None:
     with serving_breeds() as peer:
         pass

@@ -36,7 +36,14 @@ TimeoutOption = Annotated[
     typer.Option("--timeout", min=0.001, metavar="SECONDS", help="Limit of one call, retries too."),
 ]
 WaitOption = Annotated[
-    bool, typer.Option("--wait", help="Wait for a server that is still starting, up to --timeout.")
+    float,
+    typer.Option(
+        "--wait",
+        min=0,
+        metavar="SECONDS",
+        help="Wait that long for a server that is starting or loading the model.",
+        show_default=False,
+    ),
 ]
 TlsOption = Annotated[
     bool,

@@ -68,8 +68,12 @@ def predict_all(
     options: ClientOptions,
     writer: PredictionWriter,
     notes: Console,
+    *,
+    wait_s: float = 0.0,
 ) -> int:
     """Predicts all images, writes each result as it arrives, and progress to `notes`.
+
+    Waits up to `wait_s` seconds for a server that is starting or loading the model.
 
     Returns:
         The number of images without an answer.
@@ -84,7 +88,7 @@ def predict_all(
     tally = _Tally()
     started_at = time.perf_counter()
     try:
-        asyncio.run(_interruptible(_predict(sources, options, writer, notes, tally)))
+        asyncio.run(_interruptible(_predict(sources, options, writer, notes, tally, wait_s)))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     _summarise(tally, options, time.perf_counter() - started_at, notes)
@@ -108,6 +112,7 @@ async def _predict(
     writer: PredictionWriter,
     notes: Console,
     tally: _Tally,
+    wait_s: float,
 ) -> None:
     # Two consoles on the same terminal would mix rows into the progress bar.
     from serving.client.async_client import AsyncBreedClient
@@ -123,6 +128,9 @@ async def _predict(
         disable=not notes.is_terminal or len(sources) <= options.batch_size,
     )
     async with AsyncBreedClient(options) as client:
+        if wait_s:
+            with notes.status(f"Waiting for the model server at {options.server}"):
+                await client.wait_until_served(wait_s)
         with progress:
             task = progress.add_task("Pictures", total=len(sources))
             async for prediction in client.predict_many(sources):
@@ -179,7 +187,7 @@ def predict(
         int, typer.Option(min=1, max=1000, metavar="N", help="Calls at the same time.")
     ] = 4,
     timeout: TimeoutOption = 30.0,
-    wait: WaitOption = False,
+    wait: WaitOption = 0.0,
     shrink: Annotated[
         int | None,
         typer.Option(
@@ -206,12 +214,12 @@ def predict(
             options = client_options(
                 server=server, model=model, version=version, label=label, top=top,
                 batch_size=batch_size, concurrency=concurrency, timeout_s=timeout,
-                wait_for_ready=wait, shrink_px=shrink, token=token, metadata=metadata,
+                shrink_px=shrink, token=token, metadata=metadata,
                 tls=tls, ca=ca, cert=cert, key=key, server_name=server_name,
             )  # fmt: skip
             sources = _sources(pictures or [], from_list)
             writer = writer_for(_format(as_json, as_csv), top, sources)
-            failed = predict_all(sources, options, writer, Console(stderr=True))
+            failed = predict_all(sources, options, writer, Console(stderr=True), wait_s=wait)
         if failed:
             raise typer.Exit(ExitCode.FAILED)
 
