@@ -18,6 +18,8 @@ SCHEMA_FILE = "schema.pbtxt"
 FORMAT_VERSION = 2
 """Increased when the same input gives other records, so that old sets are not reused."""
 
+_SHOWN = 5  # names in a line
+
 
 class SplitInfo(BaseModel):
     """One folder of shards."""
@@ -45,6 +47,20 @@ class AppliedDecisions(BaseModel):
     """Pictures whose breed was confirmed."""
     unmatched: tuple[str, ...]
     """Files that were decided upon, but are not in the source."""
+
+    @property
+    def in_words(self) -> str:
+        """Such as `3 relabelled, 1 dropped, 2 kept by decision`."""
+        words = (
+            f"{self.relabelled} relabelled, {self.dropped} dropped, {self.kept} kept by decision"
+        )
+        if not self.unmatched:
+            return words
+        more = len(self.unmatched) - _SHOWN
+        return (
+            f"{words}; decisions without a picture of that name: "
+            f"{', '.join(self.unmatched[:_SHOWN])}{f' and {more} more' if more > 0 else ''}"
+        )
 
 
 class Dataset(BaseModel):

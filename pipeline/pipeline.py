@@ -182,6 +182,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
             pushed_model=pusher.outputs["pushed_model"] if pusher is not None else None,
             settings=plan.settings,
             commit=plan.commit,
+            decisions=plan.decisions,
             code=plan.code[REPORT.name],
         )
 

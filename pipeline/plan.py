@@ -72,6 +72,8 @@ class Plan:
     """JSON of the configuration, as the report shows it for repeating the run."""
     commit: str
     """This project's commit; empty where unknown."""
+    decisions: str
+    """What people decided about single images, in words; empty where they did not, or unknown."""
 
 
 def make_plan(config: Config, dataset: Dataset | None) -> Plan:
@@ -119,6 +121,7 @@ def make_plan(config: Config, dataset: Dataset | None) -> Plan:
         baseline_version=NEWEST_VERSION if on_cluster else _baseline_version(config, recipe),
         settings=reported_settings(config, on_cluster=on_cluster),
         commit=git_commit(),
+        decisions=dataset.decisions.in_words if dataset and dataset.decisions else "",
     )
 
 

@@ -13,28 +13,22 @@ import pyarrow as pa
 import tensorflow_model_analysis as tfma
 from numpy.typing import NDArray
 
+from components.evaluator.answer_columns import (
+    ANSWERS_FOLDER,
+    ANSWERS_SUFFIX,
+    CROSS_ENTROPY,
+    FILENAME,
+    GUESS_PROBABILITIES,
+    GUESSES,
+    LABEL,
+    NUM_BETTER,
+    NUM_GUESSES,
+    TRUTH_PROBABILITY,
+    of_baseline,
+)
 from components.evaluator.slices import DERIVED
 from ingestion.records import FILENAME_KEY
 from trainer.preprocessing.features import LABEL_KEY
-
-ANSWERS_FOLDER = "answers"
-"""Folder below the evaluation."""
-ANSWERS_SUFFIX = ".parquet"
-NUM_GUESSES = 5
-"""The k of the top-k that are kept; fewer where there are fewer classes."""
-
-FILENAME = "filename"
-"""Name of the image file; empty where the records have none."""
-LABEL = "label"
-"""The true label."""
-GUESSES = "guesses"
-"""Top-k labels, the most probable first; ties go to the lowest label, as in TFMA."""
-GUESS_PROBABILITIES = "guess_probabilities"
-TRUTH_PROBABILITY = "truth_probability"
-NUM_BETTER = "num_better"
-"""Labels more probable than the true one: below 5 counts as correct in TFMA's top-5 accuracy."""
-CROSS_ENTROPY = "cross_entropy"
-"""In nats, clipped as TFMA's loss is."""
 
 _OF_A_MODEL = (
     (GUESSES, pa.list_(pa.int32())),
@@ -43,11 +37,6 @@ _OF_A_MODEL = (
     (NUM_BETTER, pa.int32()),
     (CROSS_ENTROPY, pa.float32()),
 )
-
-
-def of_baseline(column: str) -> str:
-    """Returns the name of the baseline's column, which exists only if there is a baseline."""
-    return f"baseline_{column}"
 
 
 def of_slice(feature: str) -> str:

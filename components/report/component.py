@@ -59,6 +59,7 @@ def Report(  # noqa: N802 - a component is named as a class
     settings: Parameter[str],
     commit: Parameter[str],
     code: Parameter[str],
+    decisions: Parameter[str],
     baseline: InputArtifact[standard_artifacts.Model] = None,
     infra_blessing: InputArtifact[standard_artifacts.InfraBlessing] = None,
     pushed_model: InputArtifact[standard_artifacts.PushedModel] = None,
@@ -68,6 +69,7 @@ def Report(  # noqa: N802 - a component is named as a class
     `baseline` may be empty; the inputs with a default are missing where the run lacks their nodes.
     `settings` is the configuration as JSON, but the settings stored with the model take precedence.
     `commit` is empty if unknown. `code` is the fingerprint of this component's code.
+    `decisions` says in words what people decided about single images; it is empty on a cluster.
     """
     artifacts: dict[str, Artifact | None] = {
         "examples": examples,
@@ -94,6 +96,7 @@ def Report(  # noqa: N802 - a component is named as a class
         commit,
         artifact_rows(artifacts, configured),
         folder / CONFIGURATION_FILE,
+        decisions,
     )
     started_at = time.monotonic()
     page = render(facts)

@@ -148,6 +148,8 @@ class Data:
     histograms: tuple[Histogram, ...]
     drifts: tuple[DriftTable, ...]
     anomalies: tuple[str, ...]
+    decisions: str = ""
+    """What people decided about single images, in words; empty where nobody did."""
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,9 @@ def gather(
     commit: str,
     artifacts: tuple[ArtifactRow, ...],
     configuration_path: Path,
+    decisions: str,
 ) -> ReportFacts:
-    """Reads a run's artifacts into facts.
+    """Reads a run's artifacts into facts; `decisions` are those about single images, in words.
 
     Errors in verdict, evaluation and provenance are raised. Curves, statistics and images are
     optional, because the model may be served by now: where they fail they are left out, and the
@@ -103,7 +104,7 @@ def gather(
         verdict=verdict,
         evaluation=evaluation,
         training=training,
-        data=data,
+        data=replace(data, decisions=decisions),
         provenance=origin,
         pairs=pairs,
         galleries=galleries,

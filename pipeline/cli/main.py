@@ -6,6 +6,7 @@ from __future__ import annotations
 # isort: off
 import pipeline.cli.train.run
 import pipeline.cli.history.report
+import pipeline.cli.history.review
 import pipeline.cli.history.history
 import pipeline.cli.history.rollback
 import pipeline.cli.serving.serve

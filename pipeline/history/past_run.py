@@ -58,6 +58,8 @@ class PastRun:
     git_commit: str | None
     report: Path | None
     """Folder of its report; an earlier run's if nothing has changed since."""
+    evaluation: Path | None
+    """Folder of its evaluation; an earlier run's if nothing has changed since."""
 
     @property
     def elapsed_s(self) -> float | None:

@@ -123,10 +123,13 @@ def _past_run(
         nodes=nodes,
         command_line=noted.get(names.COMMAND_LINE),
         git_commit=noted.get(names.GIT_COMMIT) or None,
-        report=next(
-            (moved(Path(each.uri), root) for each in artifacts if each.type == REPORT_TYPE), None
-        ),
+        report=_folder_of(artifacts, REPORT_TYPE, root),
+        evaluation=_folder_of(artifacts, names.MODEL_EVALUATION, root),
     )
+
+
+def _folder_of(artifacts: Sequence[Artifact], type_name: str, root: Path) -> Path | None:
+    return next((moved(Path(each.uri), root) for each in artifacts if each.type == type_name), None)
 
 
 def _state(

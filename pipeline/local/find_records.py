@@ -24,7 +24,6 @@ from ingestion.conversion import convert
 from ingestion.dataset import (
     AUDIT_FILE,
     DATASET_FILE,
-    AppliedDecisions,
     Dataset,
     load_dataset,
 )
@@ -36,7 +35,6 @@ from pipeline.config.config import Config
 from pipeline.local.added_pictures import change, last_records_like
 
 _KEY_DIGITS = 16
-_SHOWN = 5  # names in a line
 
 
 def find_records(config: Config, console: Console) -> Dataset:
@@ -101,26 +99,13 @@ def describe(dataset: Dataset) -> str:
         more = f" and {len(dataset.left_out) - 5} more" if len(dataset.left_out) > 5 else ""
         line += f"; too small to be split and left out: {names}{more}"
     if dataset.decisions is not None:
-        line += f"; {_decisions_in_words(dataset.decisions)}"
+        line += f"; {dataset.decisions.in_words}"
     left_out = dataset.options["contradictory"] == "reject"
     for finding, num_files in dataset.findings.items():
         what = f"{finding}, left out" if finding == "contradictory" and left_out else finding
         line += f"; {num_files:,} {what}"
     if dataset.findings:
         line += f" (see {dataset.path / AUDIT_FILE})"
-    return line
-
-
-def _decisions_in_words(applied: AppliedDecisions) -> str:
-    line = (
-        f"by decision {applied.relabelled} relabelled, {applied.dropped} dropped, "
-        f"{applied.kept} kept"
-    )
-    if applied.unmatched:
-        names = ", ".join(applied.unmatched[:_SHOWN])
-        more = len(applied.unmatched) - _SHOWN
-        line += f", {len(applied.unmatched)} without a picture of that name ({names}"
-        line += f" and {more} more)" if more > 0 else ")"
     return line
 
 

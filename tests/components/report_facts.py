@@ -291,6 +291,7 @@ def _data(names: tuple[str, ...], rng: np.random.Generator) -> Data:
             )),
         ),
         anomalies=(),
+        decisions="3 relabelled, 1 dropped, 2 kept by decision",
     )  # fmt: skip
 
 

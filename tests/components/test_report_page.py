@@ -180,6 +180,12 @@ def test_first_run_reads_naturally() -> None:
     assert "nan" not in page.text.split()
 
 
+def test_decisions_about_single_pictures_are_told() -> None:
+    page = _Page(render(make_facts()))
+
+    assert "Of the pictures, 3 relabelled, 1 dropped, 2 kept by decision." in page.text
+
+
 def test_what_a_run_does_not_have_is_left_out() -> None:
     page = _Page(render(without_extras(make_facts())))
 

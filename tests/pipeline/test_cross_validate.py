@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import pipeline.local.cross_validate
 from components.evaluator.metrics import METRIC_BY_NAME
+from components.evaluator.results.answer_table import read_answer_table
 from foundation.errors import RunFailedError, UserError
 from ingestion.conversion import convert
 from ingestion.dataset import Dataset
@@ -24,6 +25,8 @@ from pipeline.cli.train.folds import report_folds, write_folds
 from pipeline.cli.train.run import report_run
 from pipeline.config.config import Config
 from pipeline.config.load import load_config
+from pipeline.history.read_runs import read_history
+from pipeline.history.reviewed_run import find_reviewed_run
 from pipeline.local.cross_validate import FoldResult, cross_validate, results_path, spread
 from pipeline.local.observer import NodeStatus
 from pipeline.local.run_pipeline import FinishedRun, run
@@ -239,6 +242,18 @@ def test_fold_is_the_run_with_that_fold_and_is_shared_with_it(
     assert alone.outcome.pushed_path is None
     assert alone.outcome.blessed
     assert "Blessed, not pushed, because pusher.enabled is false" in said
+
+
+@pytest.mark.slow
+def test_review_asks_about_every_picture(
+    first: tuple[list[FoldResult], list[list[int]], str], root: Path
+) -> None:
+    reviewed = find_reviewed_run(read_history(root), "1")
+
+    assert len(reviewed.evaluations) == 2
+    assert reviewed.num_answered == _NUM_PICTURES
+    names = [name for each in reviewed.evaluations for name in read_answer_table(each).filenames]
+    assert len(set(names)) == _NUM_PICTURES
 
 
 @pytest.mark.slow

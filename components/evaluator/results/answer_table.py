@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from components.evaluator.answers import (
+from components.evaluator.answer_columns import (
     ANSWERS_FOLDER,
     CROSS_ENTROPY,
     FILENAME,

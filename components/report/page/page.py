@@ -46,8 +46,8 @@ def render(facts: ReportFacts) -> str:
     histograms = draw_histograms(facts.data.histograms)
     histogram_names = [f"histogram_{number}" for number in range(len(histograms))]
     charts |= dict(zip(histogram_names, histograms, strict=True))
-    scripts = [_plotly(), *(_read(name) for name in _SCRIPTS)]
-    return _environment().get_template("report.html").render(
+    scripts = [_plotly(), *(read_part(name) for name in _SCRIPTS)]
+    return environment().get_template("report.html").render(
         facts=facts,
         verdict=facts.verdict,
         evaluation=facts.evaluation,
@@ -58,7 +58,7 @@ def render(facts: ReportFacts) -> str:
         headline_figures=facts.evaluation.figures[:_HEADLINE_FIGURES],
         baseline_name=BASELINE_NAME,
         has_baseline=any(figure.baseline is not None for figure in facts.evaluation.figures),
-        style=Markup("\n".join(map(_read, _STYLES))),
+        style=Markup("\n".join(map(read_part, _STYLES))),
         plotly=Markup(scripts[0]),
         scripts=[Markup(script) for script in scripts[1:]],
         policy=formats.content_security_policy(scripts),
@@ -122,9 +122,14 @@ def _draw(facts: ReportFacts) -> dict[str, Chart]:
 
 
 @functools.cache
-def _environment() -> Environment:
+def environment(*templates: Path) -> Environment:
+    """Returns Jinja's environment for pages in the report's style.
+
+    Args:
+        *templates: folders of templates; the report's own come after them.
+    """
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader([*templates, _TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -155,7 +160,8 @@ def _environment() -> Environment:
 
 
 @functools.cache
-def _read(name: str) -> str:
+def read_part(name: str) -> str:
+    """Returns a style sheet or script of the report by its file's name."""
     return (_TEMPLATES / name).read_text(encoding="utf-8")
 
 

@@ -17,12 +17,12 @@ _OPACITY = 0.45
 _COLOURS = "inferno"  # its lightness rises with the value, so that it reads in grey as well
 
 
-def thumbnail(encoded: bytes) -> bytes:
-    """Scales a JPEG, PNG, BMP or GIF down to a JPEG of at most 160 pixels along its longer side."""
+def thumbnail(encoded: bytes, side_px: int = SIDE_PX) -> bytes:
+    """Scales a JPEG, PNG, BMP or GIF down to a JPEG of at most `side_px` along its longer side."""
     with Image.open(io.BytesIO(encoded)) as picture:
-        picture.draft("RGB", (SIDE_PX, SIDE_PX))
+        picture.draft("RGB", (side_px, side_px))
         small = picture.convert("RGB")
-    small.thumbnail((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS)
+    small.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
     return _jpeg(small)
 
 

@@ -112,6 +112,7 @@ def _next_commands(config: Config, finished: FinishedRun) -> Iterator[str]:
         yield as_typed("serve", f"--model_base_path={outcome.pushed_path.parent}")
     if finished.report_path is not None:
         yield as_typed("report", "--root", config.root_path)
+    yield as_typed("review", "--root", config.root_path)
     yield as_typed("history", "--root", config.root_path)
     yield as_typed("tensorboard", "--root", config.root_path)
     again = as_typed("run", "...")
