@@ -239,6 +239,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_in_a_browser(browser, report: Path, tmp_path: Path) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
     _note(page)
@@ -308,6 +309,7 @@ def test_in_a_browser(browser, report: Path, tmp_path: Path) -> None:
     page.close()
 
 
+@pytest.mark.slow
 def test_on_a_phone_nothing_sticks_out(browser, report: Path) -> None:
     page = browser.new_page(viewport={"width": 360, "height": 740}, has_touch=True)
     _note(page)
@@ -320,6 +322,7 @@ def test_on_a_phone_nothing_sticks_out(browser, report: Path) -> None:
     page.close()
 
 
+@pytest.mark.slow
 def test_in_a_sandboxed_frame(browser, report: Path, tmp_path: Path) -> None:
     outer = tmp_path / "outer.html"
     outer.write_text(
@@ -345,6 +348,7 @@ def test_in_a_sandboxed_frame(browser, report: Path, tmp_path: Path) -> None:
     page.close()
 
 
+@pytest.mark.slow
 def test_without_scripts_all_but_the_charts_is_there(browser, report: Path) -> None:
     page = browser.new_page(java_script_enabled=False)
     page.goto(report.as_uri())
