@@ -9,8 +9,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import layers
 from numpy.typing import NDArray
 
+from trainer.networks.batch_norm import FusedBatchNormalization
 from trainer.networks.custom import CustomConfig
 from trainer.networks.layers import LayersConfig
 from trainer.networks.published.alexnet import AlexnetConfig
@@ -133,3 +135,20 @@ def test_pixels_are_normalised_and_logits_given_in_float32_under_mixed_precision
     assert model.output.dtype == "float32"
     hidden = [layer.compute_dtype for layer in model.layers if layer.name.lower() == "conv1"]
     assert set(hidden) <= {"bfloat16"}
+
+
+def test_fused_batch_normalisation_computes_what_keras_does() -> None:
+    pictures = np.random.default_rng(0).normal(2, 3, (6, 5, 3, 4)).astype(np.float32)
+    ours, theirs = FusedBatchNormalization(momentum=0.9), layers.BatchNormalization(momentum=0.9)
+    after = []
+    for layer in (ours, theirs):
+        layer.build(pictures.shape)
+        layer.set_weights([np.arange(4) + each for each in (1.0, -2.0, 0.5, 3.0)])
+        with tf.GradientTape() as tape:
+            inputs = tf.Variable(pictures)
+            loss = tf.reduce_sum(layer(inputs, training=True) ** 3)
+        gradients = tape.gradient(loss, [inputs, *layer.trainable_variables])
+        after.append([loss, *gradients, *layer.weights, layer(pictures, training=False)])
+
+    for mine, expected in zip(*after, strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=2e-3, atol=2e-3)

@@ -184,6 +184,14 @@ def test_training_learns_with_every_kind_of_setting(
     assert rows[-1]["step"] == settings.get("max_steps", 30)
 
 
+def test_network_trained_in_bfloat16_is_handed_on_in_float32(
+    examples: Path, tmp_path: Path
+) -> None:
+    model = _train(examples, tmp_path, precision="bfloat16", max_steps=2)
+
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+
+
 def test_l2_adds_the_squares_of_kernels_and_of_nothing_else(examples: Path, tmp_path: Path) -> None:
     model = _train(examples, tmp_path, epochs=1, l2=0.02)
 

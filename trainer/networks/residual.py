@@ -100,7 +100,9 @@ class ResidualConfig(NetworkSettings):
         """Adds batch normalisation and ReLU."""
         from keras import layers
 
-        x = layers.BatchNormalization(momentum=self.batch_norm_momentum, name=f"{name}_norm")(x)
+        from trainer.networks.batch_norm import FusedBatchNormalization
+
+        x = FusedBatchNormalization(momentum=self.batch_norm_momentum, name=f"{name}_norm")(x)
         return layers.Activation("relu", name=f"{name}_relu")(x)
 
 

@@ -195,8 +195,9 @@ class TrainerConfig(Settings):
     early_stop: EarlyStopConfig = EarlyStopConfig()
     """When training ends early."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Numbers of the forward and backward pass; weights are always float32. `auto` is bfloat16 or
-    float16 on a GPU with tensor cores and float32 elsewhere."""
+    """Numbers of training's forward and backward pass; weights and the exported model are always
+    float32. `auto` is bfloat16 or float16 on a GPU with tensor cores, bfloat16 on a processor that
+    has instructions for it (`avx512_bf16` or `amx_bf16` in /proc/cpuinfo), float32 elsewhere."""
     logical_devices: int = Field(default=1, ge=1, le=16)
     """Devices that the processor is split into where there is no GPU, to rehearse training on
     several. Every GPU that is visible takes part by itself."""

@@ -23,7 +23,7 @@ from trainer.training.callbacks import (
 )
 from trainer.training.checkpoint import SaveCheckpoint, TrainingCheckpoint
 from trainer.training.config import TrainerConfig
-from trainer.training.devices import build_strategy, precision
+from trainer.training.devices import build_strategy, chosen_precision, precision
 from trainer.training.features import batches_of_features
 from trainer.training.input import Split, eval_batches, training_batches
 from trainer.training.optimizer import Phase, build_optimizer, phases
@@ -165,6 +165,12 @@ def train(
             ],
             verbose=0,
         )
+    if chosen_precision(config) == "float32":
+        return network
+    # Served where there may be no GPU and no bfloat16: a network that computes in float32.
+    trained = network
+    network = _build(config.model_copy(update={"precision": "float32"}), num_classes, statistics)
+    network.set_weights(trained.get_weights())
     return network
 
 
