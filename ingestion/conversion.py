@@ -48,7 +48,7 @@ from ingestion.sources.decided_reader import DecidedReader
 from ingestion.sources.fingerprint import SourceKey
 from ingestion.sources.reader import Reader, Unusable
 from ingestion.sources.readers import TFDS_PREFIX, open_reader
-from ingestion.sources.stores import open_store
+from ingestion.sources.stores import Entry, open_store
 from ingestion.split import check_classes, eval_step, split_by_position, split_names
 from ingestion.staging import Staging
 from ingestion.workers.external_sort import SpilledRecord, spilled_images, write_shards
@@ -57,6 +57,7 @@ from ingestion.workers.work import Job, Task
 
 __all__ = ["ConvertOptions", "Progress", "convert"]
 
+_LISTED_BETWEEN_REPORTS = 50
 _ProgressCallback = Callable[[Progress], None]
 
 
@@ -121,7 +122,16 @@ def _convert_into(
     progress(Progress("Listing pictures", 0, None, 0))
     source_key = SourceKey(source, options)
     listing_file = folder / "listing"
-    reader = open_reader(source, options, listing_file, source_key.add)
+    num_listed = 0
+
+    def listed(entry: Entry) -> None:
+        nonlocal num_listed
+        source_key.add(entry)
+        num_listed += 1
+        if num_listed % _LISTED_BETWEEN_REPORTS == 0:
+            progress(Progress("Listing pictures", num_listed, None, 0))
+
+    reader = open_reader(source, options, listing_file, listed)
     decided = None
     if options.decisions is not None:
         decisions = read_decisions(options.decisions)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -54,7 +55,8 @@ def find_records(config: Config, console: Console) -> Dataset:
             )
         return load_dataset(Path(source))
     options = config.data.convert
-    key = source_fingerprint(source, options)[:_KEY_DIGITS]
+    with console.status(f"Listing {escape(source)}"):  # a folder may hold a million files
+        key = source_fingerprint(source, options)[:_KEY_DIGITS]
     records = config.root_path / "records" / key
     if (records / DATASET_FILE).is_file():
         return load_dataset(records)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
 
 
 @contextmanager
@@ -36,3 +40,23 @@ def output_to_log(log_path: Path) -> Iterator[TextIO]:
         os.dup2(real_err, 2)
         os.close(real_out)
         os.close(real_err)
+
+
+@contextmanager
+def silenced(what: str) -> Iterator[None]:
+    """Drops what is written to standard output and error; a terminal shows what takes so long."""
+    is_terminal = Console().is_terminal
+    with output_to_log(Path(os.devnull)) as terminal, ExitStack() as stack:
+        if is_terminal:
+            console = Console(file=terminal, force_terminal=True)
+            # Rich must not redirect what goes to the log.
+            stack.enter_context(
+                Live(
+                    Spinner("dots", what),
+                    console=console,
+                    transient=True,
+                    redirect_stdout=False,
+                    redirect_stderr=False,
+                )
+            )
+        yield

@@ -72,6 +72,8 @@ def run(config: Config, console: Console | None = None) -> FinishedRun:
         is_terminal, width = console.is_terminal, console.width
         with output_to_log(log_path) as terminal:
             shown = Console(file=terminal, force_terminal=is_terminal, width=width)
+            if not is_terminal and "tfx" not in sys.modules:
+                shown.print("Loading TensorFlow and TFX ...")
             display = RunDisplay(shown)
             with display:
                 return _run_logged(config, dataset, plan, started_at, display, log_path)

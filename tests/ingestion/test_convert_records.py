@@ -86,6 +86,7 @@ def test_progress_counts_up_to_the_total(make_folders: Any, tmp_path: Path) -> N
     convert(str(source), tmp_path / "out", ConvertOptions(workers=1), reports.append)
 
     assert reports[0] == Progress("Listing pictures", 0, None, 0)
+    assert [each.done for each in reports if each.stage == "Listing pictures"] == [0, 50]
     converting = [report.done for report in reports if report.stage == "Converting pictures"]
     assert converting == [32, 64, 80]
     assert reports[-1] == Progress("Writing shards", 79, 79, 1)

@@ -242,6 +242,26 @@ def test_terminal_shows_the_live_table_and_none_of_the_libraries_noise(
     assert "absl" in log.read_text()
 
 
+def test_terminal_shows_that_tensorflow_is_being_loaded(tmp_path: Path) -> None:
+    try:
+        terminal, its_end = os.openpty()
+    except OSError as error:
+        pytest.skip(f"no pseudo-terminal to be had here: {error}")
+    process = subprocess.Popen([_DOGBREED, "models", "lenet5"], stdout=its_end, stderr=its_end)
+    os.close(its_end)
+
+    screen = bytearray()
+    with suppress(OSError):  # Linux says EIO where the other end has been closed
+        while chunk := os.read(terminal, 4096):
+            screen += chunk
+    os.close(terminal)
+
+    assert process.wait() == 0
+    waiting, _, layers = screen.decode().partition("lenet5: 28x28x1")
+    assert "Loading TensorFlow" in waiting
+    assert "Layer" in layers
+
+
 def _stopped_after(
     command: list[str | Path], line_start: str, number: signal.Signals
 ) -> subprocess.CompletedProcess[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,15 +49,17 @@ def compile_(
     with clear_errors("Nothing was written."):
         from foundation.errors import UsageError
         from pipeline.config.load import load_config
-        from pipeline.kubeflow.check import check_package
-        from pipeline.kubeflow.package import load_package, write_package
 
         if checked is not None and not check:
             raise UsageError(f"{checked} is read with --check alone; -o says where to write.")
+        package = None if checked else _compiled(load_config(config, settings or []))
+        # Not before: kfp takes as long as what _compiled shows a spinner for.
+        from pipeline.kubeflow.check import check_package
+        from pipeline.kubeflow.package import load_package, write_package
+
         if checked is not None:
             package = load_package(checked)
-        else:
-            package = _compiled(load_config(config, settings or []))
+        assert package is not None
         console = Console()
         findings = check_package(package)
         for finding in findings:
@@ -76,9 +77,9 @@ def compile_(
 
 
 def _compiled(config: Config) -> Package:
-    from pipeline.local.log import output_to_log
+    from pipeline.local.log import silenced
 
-    with output_to_log(Path(os.devnull)):  # messages of TensorFlow's and TFX's imports
+    with silenced("Loading TensorFlow and TFX"):
         from pipeline.kubeflow.compile import compile_package
 
         return compile_package(config)

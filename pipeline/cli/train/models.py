@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from rich.table import Table
 from foundation.errors import UsageError
 from foundation.settings import set_at
 from pipeline.cli.app import app, clear_errors
-from pipeline.local.log import output_to_log
+from pipeline.local.log import silenced
 
 if TYPE_CHECKING:
     from trainer.networks.base import NetworkSettings
@@ -142,7 +141,7 @@ def show_layers(network: NetworkSettings, num_classes: int | None, console: Cons
         UsageError: the network cannot be built.
     """
     num_classes = num_classes or network.source_classes
-    with output_to_log(Path(os.devnull)):  # TensorFlow's start-up messages
+    with silenced("Loading TensorFlow"):
         from trainer.networks.layer_table import layer_rows
         from trainer.networks.registry import outline_network
 
