@@ -20,6 +20,8 @@ NUM_BETTER = "num_better"
 """Labels more probable than the true one: below 5 counts as correct in TFMA's top-5 accuracy."""
 CROSS_ENTROPY = "cross_entropy"
 """In nats, clipped as TFMA's loss is."""
+IS_KNOWN = "is_known"
+"""Whether the model says that it knows such images; empty where it does not say."""
 
 
 def of_baseline(column: str) -> str:

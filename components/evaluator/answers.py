@@ -20,6 +20,7 @@ from components.evaluator.answer_columns import (
     FILENAME,
     GUESS_PROBABILITIES,
     GUESSES,
+    IS_KNOWN,
     LABEL,
     NUM_BETTER,
     NUM_GUESSES,
@@ -28,6 +29,7 @@ from components.evaluator.answer_columns import (
 )
 from components.evaluator.slices import DERIVED
 from ingestion.records import FILENAME_KEY
+from trainer.export.signatures import IS_KNOWN as IS_KNOWN_OUTPUT
 from trainer.preprocessing.features import LABEL_KEY
 
 _OF_A_MODEL = (
@@ -36,6 +38,7 @@ _OF_A_MODEL = (
     (TRUTH_PROBABILITY, pa.float32()),
     (NUM_BETTER, pa.int32()),
     (CROSS_ENTROPY, pa.float32()),
+    (IS_KNOWN, pa.bool_()),
 )
 
 
@@ -158,8 +161,20 @@ def _answers(
     return pa.table(columns, schema=schema)
 
 
-def _of_model(probabilities: NDArray[Any], labels: NDArray[Any]) -> dict[str, Any]:
-    """Computes a model's columns from `(batch, num_classes)` float32 and `(batch,)` int64."""
+def _of_model(
+    answer: NDArray[Any] | Mapping[str, NDArray[Any]], labels: NDArray[Any]
+) -> dict[str, Any]:
+    """Computes a model's columns.
+
+    Args:
+        answer: the outputs of signature `evaluate`; TFMA hands an only one over without its name.
+        labels: `(batch,)` int64.
+    """
+    known: Any = [None] * len(labels)
+    if isinstance(answer, Mapping):
+        probabilities, known = answer["probabilities"], answer[IS_KNOWN_OUTPUT].reshape(-1)
+    else:
+        probabilities = answer
     guesses = np.argsort(-probabilities, axis=1, kind="stable")[:, :NUM_GUESSES]
     truth = np.take_along_axis(probabilities, labels[:, None], axis=1)
     clipped = np.clip(probabilities.astype(np.float64), _EPSILON, 1 - _EPSILON)
@@ -171,6 +186,7 @@ def _of_model(probabilities: NDArray[Any], labels: NDArray[Any]) -> dict[str, An
         NUM_BETTER: (probabilities > truth).sum(axis=1),
         # Keras makes the clipped probabilities sum to 1 again.
         CROSS_ENTROPY: np.log(clipped.sum(axis=1)) - np.log(chosen),
+        IS_KNOWN: known,
     }
 
 

@@ -24,6 +24,7 @@ from serving.client.options import (
 from serving.client.prediction import Guess, Prediction, VersionStatus
 from serving.client.tensors import (
     UnexpectedTensorError,
+    bools,
     rows_of_floats,
     rows_of_strings,
     strings_to_tensor,
@@ -206,21 +207,25 @@ def _predictions(
     try:
         breeds = rows_of_strings(outputs["breeds"])
         probabilities = rows_of_floats(outputs["probabilities"])
+        # A model that was exported by an earlier version does not say.
+        known = bools(outputs["is_known"]) if "is_known" in outputs else [None] * len(names)
         return [
             Prediction(
                 name,
                 tuple(map(Guess, some_breeds, some_probabilities))[: options.top],
                 version=response.model_spec.version.value,
                 latency_ms=outcome.latency_ms,
+                is_known=is_known,
             )
-            for name, some_breeds, some_probabilities in zip(
-                names, breeds, probabilities, strict=True
+            for name, some_breeds, some_probabilities, is_known in zip(
+                names, breeds, probabilities, known, strict=True
             )
         ]
     except (KeyError, ValueError, UnexpectedTensorError) as error:
         raise ClientError(
             f"Model {options.model!r} at {options.server} does not name breeds: expected the "
-            f"outputs breeds and probabilities, one row a picture ({error})."
+            f"outputs breeds and probabilities, one row a picture, and is_known, if at all, one "
+            f"value ({error})."
         ) from None
 
 

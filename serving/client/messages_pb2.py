@@ -13,7 +13,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dserving/client/messages.proto\x12\x0f\x64ogbreed.client\"\x94\x01\n\x0bTensorProto\x12\r\n\x05\x64type\x18\x01 \x01(\x05\x12\x37\n\x0ctensor_shape\x18\x02 \x01(\x0b\x32!.dogbreed.client.TensorShapeProto\x12\x16\n\x0etensor_content\x18\x04 \x01(\x0c\x12\x11\n\tfloat_val\x18\x05 \x03(\x02\x12\x12\n\nstring_val\x18\x08 \x03(\x0c\"[\n\x10TensorShapeProto\x12\x32\n\x03\x64im\x18\x02 \x03(\x0b\x32%.dogbreed.client.TensorShapeProto.Dim\x1a\x13\n\x03\x44im\x12\x0c\n\x04size\x18\x01 \x01(\x03\"\x89\x01\n\tModelSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x07version\x18\x02 \x01(\x0b\x32\x18.dogbreed.client.VersionH\x00\x12\x17\n\rversion_label\x18\x04 \x01(\tH\x00\x12\x16\n\x0esignature_name\x18\x03 \x01(\tB\x10\n\x0eversion_choice\"\x18\n\x07Version\x12\r\n\x05value\x18\x01 \x01(\x03\"\xca\x01\n\x0ePredictRequest\x12.\n\nmodel_spec\x18\x01 \x01(\x0b\x32\x1a.dogbreed.client.ModelSpec\x12;\n\x06inputs\x18\x02 \x03(\x0b\x32+.dogbreed.client.PredictRequest.InputsEntry\x1aK\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x05value\x18\x02 \x01(\x0b\x32\x1c.dogbreed.client.TensorProto:\x02\x38\x01\"\xcf\x01\n\x0fPredictResponse\x12>\n\x07outputs\x18\x01 \x03(\x0b\x32-.dogbreed.client.PredictResponse.OutputsEntry\x12.\n\nmodel_spec\x18\x02 \x01(\x0b\x32\x1a.dogbreed.client.ModelSpec\x1aL\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x05value\x18\x02 \x01(\x0b\x32\x1c.dogbreed.client.TensorProto:\x02\x38\x01\"G\n\x15GetModelStatusRequest\x12.\n\nmodel_spec\x18\x01 \x01(\x0b\x32\x1a.dogbreed.client.ModelSpec\"[\n\x16GetModelStatusResponse\x12\x41\n\x14model_version_status\x18\x01 \x03(\x0b\x32#.dogbreed.client.ModelVersionStatus\"b\n\x12ModelVersionStatus\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\r\n\x05state\x18\x02 \x01(\x05\x12,\n\x06status\x18\x03 \x01(\x0b\x32\x1c.dogbreed.client.StatusProto\"8\n\x0bStatusProto\x12\x12\n\nerror_code\x18\x01 \x01(\x05\x12\x15\n\rerror_message\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dserving/client/messages.proto\x12\x0f\x64ogbreed.client\"\xa6\x01\n\x0bTensorProto\x12\r\n\x05\x64type\x18\x01 \x01(\x05\x12\x37\n\x0ctensor_shape\x18\x02 \x01(\x0b\x32!.dogbreed.client.TensorShapeProto\x12\x16\n\x0etensor_content\x18\x04 \x01(\x0c\x12\x11\n\tfloat_val\x18\x05 \x03(\x02\x12\x12\n\nstring_val\x18\x08 \x03(\x0c\x12\x10\n\x08\x62ool_val\x18\x0b \x03(\x08\"[\n\x10TensorShapeProto\x12\x32\n\x03\x64im\x18\x02 \x03(\x0b\x32%.dogbreed.client.TensorShapeProto.Dim\x1a\x13\n\x03\x44im\x12\x0c\n\x04size\x18\x01 \x01(\x03\"\x89\x01\n\tModelSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x07version\x18\x02 \x01(\x0b\x32\x18.dogbreed.client.VersionH\x00\x12\x17\n\rversion_label\x18\x04 \x01(\tH\x00\x12\x16\n\x0esignature_name\x18\x03 \x01(\tB\x10\n\x0eversion_choice\"\x18\n\x07Version\x12\r\n\x05value\x18\x01 \x01(\x03\"\xca\x01\n\x0ePredictRequest\x12.\n\nmodel_spec\x18\x01 \x01(\x0b\x32\x1a.dogbreed.client.ModelSpec\x12;\n\x06inputs\x18\x02 \x03(\x0b\x32+.dogbreed.client.PredictRequest.InputsEntry\x1aK\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x05value\x18\x02 \x01(\x0b\x32\x1c.dogbreed.client.TensorProto:\x02\x38\x01\"\xcf\x01\n\x0fPredictResponse\x12>\n\x07outputs\x18\x01 \x03(\x0b\x32-.dogbreed.client.PredictResponse.OutputsEntry\x12.\n\nmodel_spec\x18\x02 \x01(\x0b\x32\x1a.dogbreed.client.ModelSpec\x1aL\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x05value\x18\x02 \x01(\x0b\x32\x1c.dogbreed.client.TensorProto:\x02\x38\x01\"G\n\x15GetModelStatusRequest\x12.\n\nmodel_spec\x18\x01 \x01(\x0b\x32\x1a.dogbreed.client.ModelSpec\"[\n\x16GetModelStatusResponse\x12\x41\n\x14model_version_status\x18\x01 \x03(\x0b\x32#.dogbreed.client.ModelVersionStatus\"b\n\x12ModelVersionStatus\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\r\n\x05state\x18\x02 \x01(\x05\x12,\n\x06status\x18\x03 \x01(\x0b\x32\x1c.dogbreed.client.StatusProto\"8\n\x0bStatusProto\x12\x12\n\nerror_code\x18\x01 \x01(\x05\x12\x15\n\rerror_message\x18\x02 \x01(\tb\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'serving.client.messages_pb2', globals())
@@ -25,29 +25,29 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _PREDICTRESPONSE_OUTPUTSENTRY._options = None
   _PREDICTRESPONSE_OUTPUTSENTRY._serialized_options = b'8\001'
   _TENSORPROTO._serialized_start=51
-  _TENSORPROTO._serialized_end=199
-  _TENSORSHAPEPROTO._serialized_start=201
-  _TENSORSHAPEPROTO._serialized_end=292
-  _TENSORSHAPEPROTO_DIM._serialized_start=273
-  _TENSORSHAPEPROTO_DIM._serialized_end=292
-  _MODELSPEC._serialized_start=295
-  _MODELSPEC._serialized_end=432
-  _VERSION._serialized_start=434
-  _VERSION._serialized_end=458
-  _PREDICTREQUEST._serialized_start=461
-  _PREDICTREQUEST._serialized_end=663
-  _PREDICTREQUEST_INPUTSENTRY._serialized_start=588
-  _PREDICTREQUEST_INPUTSENTRY._serialized_end=663
-  _PREDICTRESPONSE._serialized_start=666
-  _PREDICTRESPONSE._serialized_end=873
-  _PREDICTRESPONSE_OUTPUTSENTRY._serialized_start=797
-  _PREDICTRESPONSE_OUTPUTSENTRY._serialized_end=873
-  _GETMODELSTATUSREQUEST._serialized_start=875
-  _GETMODELSTATUSREQUEST._serialized_end=946
-  _GETMODELSTATUSRESPONSE._serialized_start=948
-  _GETMODELSTATUSRESPONSE._serialized_end=1039
-  _MODELVERSIONSTATUS._serialized_start=1041
-  _MODELVERSIONSTATUS._serialized_end=1139
-  _STATUSPROTO._serialized_start=1141
-  _STATUSPROTO._serialized_end=1197
+  _TENSORPROTO._serialized_end=217
+  _TENSORSHAPEPROTO._serialized_start=219
+  _TENSORSHAPEPROTO._serialized_end=310
+  _TENSORSHAPEPROTO_DIM._serialized_start=291
+  _TENSORSHAPEPROTO_DIM._serialized_end=310
+  _MODELSPEC._serialized_start=313
+  _MODELSPEC._serialized_end=450
+  _VERSION._serialized_start=452
+  _VERSION._serialized_end=476
+  _PREDICTREQUEST._serialized_start=479
+  _PREDICTREQUEST._serialized_end=681
+  _PREDICTREQUEST_INPUTSENTRY._serialized_start=606
+  _PREDICTREQUEST_INPUTSENTRY._serialized_end=681
+  _PREDICTRESPONSE._serialized_start=684
+  _PREDICTRESPONSE._serialized_end=891
+  _PREDICTRESPONSE_OUTPUTSENTRY._serialized_start=815
+  _PREDICTRESPONSE_OUTPUTSENTRY._serialized_end=891
+  _GETMODELSTATUSREQUEST._serialized_start=893
+  _GETMODELSTATUSREQUEST._serialized_end=964
+  _GETMODELSTATUSRESPONSE._serialized_start=966
+  _GETMODELSTATUSRESPONSE._serialized_end=1057
+  _MODELVERSIONSTATUS._serialized_start=1059
+  _MODELVERSIONSTATUS._serialized_end=1157
+  _STATUSPROTO._serialized_start=1159
+  _STATUSPROTO._serialized_end=1215
 # @@protoc_insertion_point(module_scope)

@@ -11,6 +11,7 @@ from serving.client.messages_pb2 import TensorProto
 
 _DT_FLOAT = 1
 _DT_STRING = 7
+_DT_BOOL = 10
 
 
 class UnexpectedTensorError(Exception):
@@ -40,9 +41,23 @@ def rows_of_floats(tensor: Any) -> list[list[float]]:
     return _rows(tensor, _DT_FLOAT, values)
 
 
+def bools(tensor: Any) -> list[bool]:
+    """Returns the values of a `(batch,)` bool tensor; else raises `UnexpectedTensorError`."""
+    values = [bool(byte) for byte in tensor.tensor_content] or list(tensor.bool_val)
+    return _values(tensor, _DT_BOOL, 1, values)[1]
+
+
 def _rows(tensor: Any, dtype: int, values: list[Any]) -> list[list[Any]]:
+    (num_rows, width), values = _values(tensor, dtype, 2, values)
+    return [values[row * width : (row + 1) * width] for row in range(num_rows)]
+
+
+def _values(
+    tensor: Any, dtype: int, num_dims: int, values: list[Any]
+) -> tuple[list[int], list[Any]]:
+    """Returns a tensor's shape and all of its values; raises `UnexpectedTensorError`."""
     shape = [dim.size for dim in tensor.tensor_shape.dim]
-    if tensor.dtype != dtype or len(shape) != 2 or not all(shape):
+    if tensor.dtype != dtype or len(shape) != num_dims or not all(shape):
         raise UnexpectedTensorError(f"type {tensor.dtype} and shape {shape}")
     num_values = math.prod(shape)
     if 0 < len(values) < num_values and not tensor.tensor_content:
@@ -50,4 +65,4 @@ def _rows(tensor: Any, dtype: int, values: list[Any]) -> list[list[Any]]:
         values += values[-1:] * (num_values - len(values))
     if len(values) != num_values:
         raise UnexpectedTensorError(f"{len(values)} values for shape {shape}")
-    return [values[row * shape[1] : (row + 1) * shape[1]] for row in range(shape[0])]
+    return shape, values

@@ -89,6 +89,7 @@ def create_app(options: ClientOptions, samples: Samples, hosts: list[str] | None
         return JSONResponse(
             {
                 "guesses": guesses,
+                "certainty": prediction.certainty,
                 "latency_ms": prediction.latency_ms,
                 "model": options.model,
                 "version": prediction.version,

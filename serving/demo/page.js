@@ -9,6 +9,10 @@ const files = document.getElementById("files");
 const clear = document.getElementById("clear");
 const statusLine = document.getElementById("status");
 const waiting = [];
+const RESERVES = {
+  unsure: "Unsure: more likely another breed than the first of these.",
+  unknown: "Not a dog we know. What follows is only the least unlike it.",
+};
 let underWay = 0;
 
 async function reply(request) {
@@ -103,6 +107,12 @@ function show(answer, card) {
     list.append(row);
   }
   list.hidden = false;
+  if (answer.certainty in RESERVES) {
+    const reserve = card.querySelector(".reserve");
+    reserve.textContent = RESERVES[answer.certainty];
+    reserve.hidden = false;
+    card.classList.add(answer.certainty);
+  }
   const about = card.querySelector(".about");
   about.textContent = `${Math.round(answer.latency_ms)} ms, model ${answer.model}, version ${answer.version}`;
   about.hidden = false;

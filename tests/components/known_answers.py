@@ -17,10 +17,12 @@ from tfx.utils import path_utils, proto_utils
 from components.evaluator.component import EvaluatorExecutor
 from components.evaluator.config import eval_config
 from components.evaluator.settings import EvaluatorConfig
-from trainer.export.signatures import EVAL_SIGNATURE
+from trainer.export.signatures import EVAL_SIGNATURE, IS_KNOWN
 
 BREEDS = ("Basenji", "Borzoi", "Husky", "Pug", "Saluki", "Whippet", "Xolo")
 _SURE, _TORN, _BLIND = "sure", "torn", "blind"
+_SURE_FROM = 0.8
+_SERVED_BEFORE = "before"
 
 
 class Known(NamedTuple):
@@ -83,7 +85,7 @@ def _example(place: int, known: Known) -> tf.train.Example:
         "image/height": known.side_px,
         "image/width": known.side_px,
         "now": _probabilities(known.truth, known.named, known.kind),
-        "before": _probabilities(known.truth, known.named_before, before),
+        _SERVED_BEFORE: _probabilities(known.truth, known.named_before, before),
     }
     example = tf.train.Example()
     for name, value in values.items():
@@ -107,7 +109,10 @@ class _Oracle(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="examples")])
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         spec = {self._feature: tf.io.FixedLenFeature([len(BREEDS)], tf.float32)}
-        return {"probabilities": tf.io.parse_example(examples, spec)[self._feature]}
+        answer = {"probabilities": tf.io.parse_example(examples, spec)[self._feature]}
+        if self._feature == _SERVED_BEFORE:  # exported by a version that did not say what it knows
+            return answer
+        return {**answer, IS_KNOWN: tf.reduce_max(answer["probabilities"], axis=1) > _SURE_FROM}
 
 
 def evaluate_known(folder: Path, *, has_baseline: bool, **bounds: Any) -> tuple[Path, bool]:
@@ -131,7 +136,7 @@ def evaluate_known(folder: Path, *, has_baseline: bool, **bounds: Any) -> tuple[
             writer.write(_example(place, known).SerializeToString())
     inputs = {"examples": [examples], "model": [_model(folder / "model", "now")]}
     if has_baseline:
-        inputs["baseline_model"] = [_model(folder / "baseline", "before")]
+        inputs["baseline_model"] = [_model(folder / "baseline", _SERVED_BEFORE)]
     evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
     evaluation.uri, blessing.uri = str(folder / "evaluation"), str(folder / "blessing")
     for output in (evaluation, blessing):

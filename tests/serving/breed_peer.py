@@ -42,6 +42,8 @@ class BreedPeer(prediction_service_pb2_grpc.PredictionServiceServicer,
     """How long each answer takes."""
     loaded_after: int = 0
     """How many of the next questions for the model's status it answers LOADING."""
+    says_what_it_knows: bool = False
+    """Whether it does as calibrated models do, of which this one does not know what is grey."""
     metadata: list[dict[str, str]] = field(default_factory=list)
     batch_sizes: list[int] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
@@ -99,6 +101,9 @@ class BreedPeer(prediction_service_pb2_grpc.PredictionServiceServicer,
         response.outputs["probabilities"].CopyFrom(
             tf.make_tensor_proto(np.take_along_axis(probabilities, order, axis=1))
         )
+        if self.says_what_it_knows:
+            is_known = np.ptp(probabilities, axis=1) > 0
+            response.outputs["is_known"].CopyFrom(tf.make_tensor_proto(is_known))
         return response
 
     def _probabilities(self, data: bytes, context: grpc.ServicerContext) -> np.ndarray:

@@ -185,3 +185,20 @@ def test_picture_is_seen_as_a_person_sees_it(options: ClientOptions, predict: Pr
     assert best_breeds(predictions[:4]) == [BREEDS[0], BREEDS[2], BREEDS[0], BREEDS[0]]
     assert predictions[4].guesses[0].probability == pytest.approx(1 / 3)  # white
     assert predictions[5].error is None
+
+
+@pytest.mark.slow
+def test_model_may_say_what_it_does_not_know(
+    peer: BreedPeer, options: ClientOptions, predict: Predict
+) -> None:
+    colours = (COLOURS[0], (200, 160, 150), (90, 90, 90))
+    pictures = [encoded(Image.new("RGB", (9, 9), colour), "PNG") for colour in colours]
+
+    before = predict(options, pictures)
+    peer.says_what_it_knows = True
+    now = predict(options, pictures)
+    [grey] = predict(options, pictures[-1:])
+
+    assert [each.certainty for each in before] == [None] * 3
+    assert [each.certainty for each in now] == ["sure", "unsure", "unknown"]
+    assert (grey.is_known, len(grey.guesses)) == (False, 3)

@@ -130,6 +130,23 @@ def test_dropped_picture_shows_bars_in_order_with_samples(page) -> None:
     assert page.complaints == []
 
 
+def test_picture_of_no_dog_is_said_to_be_none(page, peer: BreedPeer) -> None:
+    peer.says_what_it_knows = True
+    for name, colour in (("unsure.png", (200, 160, 150)), ("grey.png", (90, 90, 90))):
+        _drop(page, name, "image/png", encoded(Image.new("RGB", (9, 9), colour), "PNG"))
+        page.wait_for_selector(f"article:has(img[alt='Your picture {name}']) .about:visible")
+    peer.says_what_it_knows = False
+
+    unknown, unsure = page.locator(".reserve").all_inner_texts()
+    assert unknown.startswith("Not a dog we know")
+    assert unsure.startswith("Unsure")
+    weights = page.evaluate(
+        "[...document.querySelectorAll('.guesses li:first-child .breed')]"
+        ".map((breed) => getComputedStyle(breed).fontWeight)"
+    )
+    assert weights == ["400", "400"]
+
+
 def test_text_file_is_refused_in_a_sentence(page) -> None:
     _drop(page, "notes.txt", "text/plain", b"A dog barks.")
     page.wait_for_selector(".error:not([hidden])")

@@ -109,6 +109,31 @@ def test_csv_has_a_row_for_each_picture(peer: BreedPeer, pictures: Path) -> None
     assert done.returncode == 1
 
 
+@pytest.mark.parametrize("as_what", ["table", "--json", "--csv"])
+def test_unsure_and_unknown_are_said_instead_of_a_breed(
+    peer: BreedPeer, pictures: Path, as_what: str
+) -> None:
+    peer.says_what_it_knows = True
+    for name, colour in (("d.png", (200, 160, 150)), ("e.png", (90, 90, 90))):
+        (pictures / name).write_bytes(encoded(Image.new("RGB", (9, 9), colour), "PNG"))
+
+    done = _predict(
+        peer, "a.png", "d.png", "e.png", *([] if as_what == "table" else [as_what]), cwd=pictures
+    )
+
+    assert done.stderr.startswith("1 picture named in ")
+    assert "; 1 unsure; 1 not known; " in done.stderr
+    assert done.returncode == 0
+    if as_what == "table":
+        _, sure, unsure, unknown = done.stdout.splitlines()
+        assert sure.split()[1:3] == BREEDS[0].split()
+        assert unsure.split()[1] == "unsure"
+        assert "not a dog it knows" in unknown
+    else:
+        entries = _lines(done) if as_what == "--json" else csv.DictReader(io.StringIO(done.stdout))
+        assert [entry["certainty"] for entry in entries] == ["sure", "unsure", "unknown"]
+
+
 def test_what_cannot_be_answered_does_not_stop_the_rest(peer: BreedPeer, pictures: Path) -> None:
     (pictures / "empty").mkdir()
     odd_name = os.fsencode(pictures) + b"/caf\xe9.png"

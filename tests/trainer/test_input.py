@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.trainer.examples import write_examples
 from trainer.preprocessing.features import IMAGE_KEY, LABEL_KEY, transformed_name
 from trainer.preprocessing.image import ImageSpec, TransformConfig
 from trainer.preprocessing.transform import store
 from trainer.training.augment import Augmentation
 from trainer.training.config import AugmentConfig, TrainerConfig
-from trainer.training.input import Split, eval_batches, training_batches
+from trainer.training.input import Split, eval_batches, pictures_in_order, training_batches
 
 _IMAGE = ImageSpec(height_px=12, width_px=20, channels=1)
 _NUM_EXAMPLES = 11
@@ -126,3 +128,37 @@ def test_going_on_at_a_step_shows_what_an_uninterrupted_run_would_have_shown(
     assert [label for _, label in rest] == [label for _, label in whole[17:]]
     for (picture, _), (same, _) in zip(rest, whole[17:], strict=True):
         np.testing.assert_array_equal(picture, same)
+
+
+def test_held_out_pictures_are_not_learned_from(tmp_path: Path) -> None:
+    write_examples(tmp_path / "a.gz", counts=[60, 40], size_px=12, seed=1)
+    shutil.copy(tmp_path / "a.gz", tmp_path / "b.gz")  # every picture twice
+    whole = Split.find([str(tmp_path / "*.gz")])
+    image = ImageSpec(height_px=12, width_px=12)
+
+    left, held_out = whole.hold_out(0.2, seed=4)
+
+    assert left.num_examples + held_out.num_examples == 200
+    assert 20 <= held_out.num_examples <= 60
+    pictures = [
+        {
+            picture.tobytes()
+            for batch, _ in pictures_in_order(part, image, 8)
+            for picture in batch.numpy()
+        }
+        for part in (left, held_out)
+    ]
+    assert pictures[0].isdisjoint(pictures[1])
+    assert len(pictures[0] | pictures[1]) == 100
+    assert whole.hold_out(0.2, seed=5)[1].label_counts != held_out.label_counts
+
+
+@pytest.mark.parametrize("share", [0, 0.01])
+def test_nothing_is_held_out_where_it_would_be_too_little(tmp_path: Path, share: float) -> None:
+    write_examples(tmp_path / "a.gz", counts=[20, 20], size_px=12, seed=1)
+    whole = Split.find([str(tmp_path / "*.gz")])
+
+    left, held_out = whole.hold_out(share, seed=0)
+
+    assert left == whole
+    assert held_out.num_examples == 0

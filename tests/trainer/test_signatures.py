@@ -28,8 +28,9 @@ from ingestion.toy_dogs.sample import write_sample
 from tests.pictures import encoded
 from tests.serving.model_server import running
 from tests.trainer.examples import write_examples
+from trainer.export.calibration import Calibration, calibrate
 from trainer.export.export import export, write_samples
-from trainer.export.last_features import with_features
+from trainer.export.last_features import FEATURES, LAST_MAP, LOGITS, with_features
 from trainer.export.model_card import ModelFacts
 from trainer.export.signatures import Servable, save_servable
 from trainer.networks.published.softmax import SoftmaxConfig
@@ -127,7 +128,7 @@ def exported(
     config = TrainerConfig(network=NETWORK, average_mirrored=request.param, top_k=3)
     keras.utils.set_random_seed(3)
     network = build_network(NETWORK, len(BREEDS))
-    _export(network, transform, config, folder)
+    calibration = _export(network, transform, config, folder)
 
     loaded = np.stack([load_stored(tf.constant(each), NETWORK.image) for each in stored])
     both = [loaded, loaded[:, :, ::-1]] if request.param else [loaded]
@@ -136,29 +137,38 @@ def exported(
         path=folder / "1",
         pictures=pictures,
         stored=stored,
-        probabilities=np.mean([tf.nn.softmax(network.predict(each)) for each in both], axis=0),
+        probabilities=np.mean(
+            [tf.nn.softmax(network.predict(each) / calibration.temperature) for each in both],
+            axis=0,
+        ),
         features=np.mean([before_last.predict(each) for each in both], axis=0),
     )
 
 
 def _export(
     network: keras.Model, transform: tft.TFTransformOutput, config: TrainerConfig, folder: Path
-) -> None:
+) -> Calibration:
     for name, counts in (("train", [9, 9, 0, 9]), ("eval", [1, 1, 1, 2])):
         write_examples(folder / f"{name}.gz", counts=counts, size_px=32, seed=1)
+    write_examples(folder / "held-out.gz", counts=[9, 9, 0, 9], size_px=32, seed=2)
+    train_split = Split.find([str(folder / "train.gz")])
+    calibration = calibrate(network, train_split, Split.find([str(folder / "held-out.gz")]), config)
+    assert calibration is not None
     measured = Epoch(7, 70, 3.5, 1.5, 0.25, 1.25, 0.75, 0.1)
     facts = ModelFacts(
         breeds=BREEDS,
         config=config,
         transform=TransformConfig(),
-        train_split=Split.find([str(folder / "train.gz")]),
+        train_split=train_split,
         eval_split=Split.find([str(folder / "eval.gz")]),
         history=[dataclasses.replace(measured, val_loss=None, val_accuracy=None), measured],
         parameters=network.count_params(),
         data="data-fingerprint",
         recipe="recipe-fingerprint",
+        calibration=calibration,
     )
     export(network, transform, facts, folder / "1")
+    return calibration
 
 
 def _example(picture: bytes) -> tf.train.Example:
@@ -183,6 +193,8 @@ def test_every_signature_answers_as_training_would(exported: Exported) -> None:
     assert served["breeds"].numpy().tolist() == names
     np.testing.assert_allclose(classified["scores"], best, **CLOSE)
     assert classified["classes"].numpy().tolist() == names
+    assert served["is_known"].shape == (len(exported.pictures),)
+    assert served["is_known"].numpy().tolist() == evaluated["is_known"].numpy().tolist()
     np.testing.assert_allclose(features["features"], exported.features, rtol=1e-4, atol=1e-4)
 
 
@@ -367,8 +379,9 @@ def test_networks_that_end_in_other_ways_have_features_and_maybe_a_map(
 
     model, head = with_features(keras.Model(pixels, build(pixels)))
 
-    assert [each.shape for each in model.outputs[:2]] == [(None, num_features), (None, 5)]
-    assert (head is not None, len(model.outputs)) == (has_map, 2 + has_map)
+    outputs = model(np.zeros((1, 12, 16, 3), np.float32))
+    assert (outputs[FEATURES].shape, outputs[LOGITS].shape) == ((1, num_features), (1, 5))
+    assert (head is not None, LAST_MAP in outputs) == (has_map, has_map)
 
 
 @pytest.mark.parametrize(("name", "options"), _networks(), ids=list(NETWORKS))
@@ -378,13 +391,14 @@ def test_last_layer_makes_the_logits_of_the_features(name: str, options: dict[st
     pictures = np.random.default_rng(1).integers(0, 256, (2, *config.image.shape)).astype(np.uint8)
 
     model, head = with_features(network)
-    features, logits, *last_map = model(pictures, training=False)
+    outputs = model(pictures, training=False)
 
-    last = network.layers[-1]
+    features, logits, last = outputs[FEATURES], outputs[LOGITS], network.layers[-1]
     assert features.shape.rank == 2
     np.testing.assert_allclose(features @ last.kernel + last.bias, logits, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(logits, network(pictures, training=False), rtol=1e-4, atol=1e-4)
     assert (head is None) == (name == "softmax")
     if head is not None:
-        assert last_map[0].shape[1] > 1
-        np.testing.assert_allclose(head(last_map[0], training=False), logits, rtol=1e-4, atol=1e-4)
+        last_map = outputs[LAST_MAP]
+        assert last_map.shape[1] > 1
+        np.testing.assert_allclose(head(last_map, training=False), logits, rtol=1e-4, atol=1e-4)

@@ -18,8 +18,8 @@ from tensorflow_serving.apis.prediction_log_pb2 import ClassifyLog, PredictionLo
 from foundation.versions import ABOUT_FILE, BREEDS_FILE, MODEL_CARD_FILE, SAMPLES_DIR, WARMUP_FILE
 from trainer.export.model_card import ModelFacts, model_card, versions
 from trainer.export.signatures import CLASSIFY_SIGNATURE, DEFAULT_SIGNATURE, Servable, save_servable
-from trainer.preprocessing.features import IMAGE_KEY, LABEL_KEY, transformed_name
-from trainer.training.input import Split
+from trainer.preprocessing.features import IMAGE_KEY
+from trainer.training.input import Split, stored_in_order
 
 BATCH_SIZES = (1, 2, 4, 8)
 """Batch sizes of the Predict requests."""
@@ -78,16 +78,8 @@ def write_samples(split: Split, directory: Path) -> None:
 
 def _stored(split: Split) -> Iterator[tuple[bytes, int]]:
     """Yields encoded images with their labels, in the order of the files."""
-    spec = {
-        transformed_name(IMAGE_KEY): tf.io.FixedLenFeature((), tf.string),
-        transformed_name(LABEL_KEY): tf.io.FixedLenFeature((), tf.int64),
-    }
-    for record in tf.data.TFRecordDataset(list(split.files), compression_type="GZIP"):
-        example = tf.io.parse_single_example(record, spec)
-        yield (
-            example[transformed_name(IMAGE_KEY)].numpy(),
-            int(example[transformed_name(LABEL_KEY)]),
-        )
+    for stored, label in stored_in_order(split):
+        yield stored.numpy(), int(label)
 
 
 def _small(stored: bytes) -> bytes:
@@ -123,6 +115,7 @@ def export(
         config.network.image,
         config.top_k,
         average_mirrored=config.average_mirrored,
+        calibration=facts.calibration,
     )
     save_servable(servable, directory)
     about = {

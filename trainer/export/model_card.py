@@ -16,6 +16,7 @@ import tfx
 import yaml
 
 from ingestion.picture import MAX_MEGAPIXELS
+from trainer.export.calibration import Calibration
 from trainer.preprocessing.image import TransformConfig
 from trainer.training.config import TrainerConfig
 from trainer.training.history import Epoch
@@ -33,7 +34,7 @@ _SIGNATURES = """\
 | Signature | Takes | Gives |
 | --- | --- | --- |
 | `serving_default` | `pictures`: encoded pictures | `breeds`, `probabilities`: the {top_k} most \
-probable, the first most |
+probable, the first most{is_known} |
 | `classify` | `inputs`: `tf.train.Example`s | `classes`, `scores`: the same, for the Classify \
 call |
 | `features` | `pictures`: encoded pictures | `features`: what the last layer sees, to compare \
@@ -41,7 +42,8 @@ pictures by |
 | `saliency` | `pictures`: encoded pictures; `labels`: a breed for each, as its number in the list \
 below | `maps`: where the network looks for it, rows and columns in [0, 1] (Grad-CAM), and \
 `probabilities` of all breeds; a network without a convolution lacks this signature |
-| `evaluate` | `examples`: `tf.train.Example`s | `probabilities` of all breeds, in label order |
+| `evaluate` | `examples`: `tf.train.Example`s | `probabilities` of all breeds, in label order\
+{is_known} |
 | `transform_features` | `examples`: `tf.train.Example`s with labels | what TFX's Transform makes \
 of them |
 
@@ -67,15 +69,26 @@ print(stub.Predict(request, timeout=10).outputs["breeds"])
 
 _LIMITS = """\
 - It knows the breeds listed below and nothing else. Shown another breed, a mongrel, a cat or a
-  chair, it still names one of them, and may do so with a high probability.
+  chair, it still names one of them, and may do so with a high probability.{unknown}
 - It expects one dog that fills most of the picture, as in the pictures that it learned from. It
   does not find dogs, nor count them.
-- A probability is the network's own and says how sure it is, not how often it is right.
+- {probability}
 - Its accuracy differs from breed to breed; breeds with few pictures are known least well.
 - Do not rest a decision about an animal or a person on its answer alone.
 - Pictures of more than {max_megapixels} megapixels are refused. The orientation that a camera notes
   in a file is not looked at: turn such a picture upright first.
 """
+
+_IS_KNOWN = ", and `is_known`: whether the picture is like those that it learned from"
+_UNKNOWN = """ `is_known` is
+  false for most of what is no dog, such as noise, blank pages and drawings; another breed of dog is
+  often taken for known."""
+_CALIBRATED = """A probability is meant to be how often such an answer is right: its logits are
+  divided by {temperature:.3f}, which fits best on {num_held_out:,} train pictures that it did not
+  learn from. They also decide what is known."""
+_UNCALIBRATED = (
+    "A probability is the network's own and says how sure it is, not how often it is right."
+)
 
 
 @dataclass(frozen=True)
@@ -97,6 +110,8 @@ class ModelFacts:
     """Fingerprint of the records."""
     recipe: str
     """Fingerprint of everything that determines the model."""
+    calibration: Calibration | None = None
+    """How sure it may be."""
 
 
 def versions() -> dict[str, str]:
@@ -127,10 +142,17 @@ def model_card(facts: ModelFacts) -> str:
         "",
         "## How to call it",
         "",
-        _SIGNATURES.format(top_k=min(config.top_k, len(facts.breeds))),
+        _SIGNATURES.format(
+            top_k=min(config.top_k, len(facts.breeds)),
+            is_known=_IS_KNOWN if facts.calibration is not None else "",
+        ),
         "## What it is not for",
         "",
-        _LIMITS.format(max_megapixels=MAX_MEGAPIXELS),
+        _LIMITS.format(
+            max_megapixels=MAX_MEGAPIXELS,
+            unknown=_UNKNOWN if facts.calibration is not None else "",
+            probability=_probability(facts.calibration),
+        ),
         HOW_GOOD,
         "",
         "As measured while it was trained. Losses are cross-entropies in nats, accuracies shares.",
@@ -161,6 +183,14 @@ def model_card(facts: ModelFacts) -> str:
         *markdown_table(("Label", "Breed", "Train pictures", "Eval pictures"), _breed_rows(facts)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _probability(calibration: Calibration | None) -> str:
+    if calibration is None:
+        return _UNCALIBRATED
+    return _CALIBRATED.format(
+        temperature=calibration.temperature, num_held_out=calibration.num_held_out
+    )
 
 
 def _figures(history: Sequence[Epoch]) -> list[str]:

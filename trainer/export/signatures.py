@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 
+from trainer.export.calibration import Calibration, probabilities_of, see
 from trainer.export.last_features import with_features
 from trainer.preprocessing.features import IMAGE_KEY, transformed_name
 from trainer.preprocessing.image import ImageSpec
@@ -24,6 +25,9 @@ CLASSIFY_SIGNATURE = "classify"
 """Serialized `tf.train.Example`s to the top-k breeds, for TensorFlow Serving's Classify."""
 SALIENCY_SIGNATURE = "saliency"
 """Encoded images to Grad-CAM heat maps; networks without a feature map lack it."""
+IS_KNOWN = "is_known"
+"""Output of the first two: whether an image is like those that the model learned from. A model
+without calibration lacks it."""
 
 
 class Servable(tf.Module):
@@ -36,6 +40,8 @@ class Servable(tf.Module):
         image: the network's input.
         top_k: the k of `serving_default` and `classify`; at most the number of breeds.
         average_mirrored: average the probabilities of an image and its mirror image.
+        calibration: how sure it may be; without it, probabilities are the network's own, and
+            nothing says which images it knows.
     """
 
     def __init__(
@@ -47,6 +53,7 @@ class Servable(tf.Module):
         top_k: int,
         *,
         average_mirrored: bool = False,
+        calibration: Calibration | None = None,
     ) -> None:
         super().__init__(name="servable")
         # Only the plain variables: of its wrappers around them, Keras 3 would save copies, and a
@@ -54,7 +61,7 @@ class Servable(tf.Module):
         # call. Saving the whole model would also add the optimizer's state.
         self.weights = [variable.value for variable in network.variables]
         model, head = with_features(network)
-        self._run: Callable[[tf.Tensor], list[tf.Tensor]] = lambda pictures: model(
+        self._run: Callable[[tf.Tensor], dict[str, tf.Tensor]] = lambda pictures: model(
             pictures, training=False
         )
         self.saliency = None  # a decorated method would be traced for every network
@@ -77,6 +84,7 @@ class Servable(tf.Module):
         self._image = image
         self._top_k = min(top_k, len(breeds))
         self._average_mirrored = average_mirrored
+        self._calibration = calibration
 
     @tf.function(
         input_signature=[tf.TensorSpec((None,), tf.string, name="pictures")], autograph=False
@@ -89,10 +97,11 @@ class Servable(tf.Module):
 
         Returns:
             `breeds` `(batch, k)` string and `probabilities` `(batch, k)` float32 in [0, 1], the
-            most probable first.
+            most probable first; and `is_known` `(batch,)` bool, if the model is calibrated.
         """
-        breeds, probabilities = self._most_probable(pictures)
-        return {"breeds": breeds, "probabilities": probabilities}
+        answer = self._answer(pictures)
+        breeds, probabilities = self._most_probable(answer)
+        return {"breeds": breeds, "probabilities": probabilities, **_known(answer)}
 
     @tf.function(
         input_signature=[tf.TensorSpec((None,), tf.string, name="inputs")], autograph=False
@@ -107,7 +116,7 @@ class Servable(tf.Module):
             `classes` `(batch, k)` string and `scores` `(batch, k)` float32 in [0, 1], the most
             probable first.
         """
-        classes, scores = self._most_probable(self._pictures_in(inputs))
+        classes, scores = self._most_probable(self._answer(self._pictures_in(inputs)))
         return {"classes": classes, "scores": scores}
 
     @tf.function(
@@ -116,10 +125,13 @@ class Servable(tf.Module):
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `probabilities` `(batch, num_classes)` float32 in [0, 1], in label order.
 
+        And `is_known`, as `serving_default` does.
+
         Args:
             examples: `(batch,)` string; serialized `tf.train.Example`s with an encoded image.
         """
-        return {"probabilities": self._answer(self._pictures_in(examples))["probabilities"]}
+        answer = self._answer(self._pictures_in(examples))
+        return {"probabilities": answer["probabilities"], **_known(answer)}
 
     @tf.function(
         input_signature=[tf.TensorSpec((None,), tf.string, name="pictures")], autograph=False
@@ -147,6 +159,8 @@ class Servable(tf.Module):
     def _answer(self, pictures: tf.Tensor) -> dict[str, Any]:
         """Maps encoded images `(batch,)` to `features`, `probabilities` and a list of `maps`.
 
+        And to `is_known`, if the model is calibrated.
+
         A function of its own, so that it is traced once for all signatures.
         """
         # Model servers do not look at a tensor's shape: one of two dimensions would be answered.
@@ -157,13 +171,14 @@ class Servable(tf.Module):
         loaded = tf.map_fn(
             lambda picture: load_stored(picture, self._image), stored, fn_output_signature=tf.uint8
         )
-        features, probabilities, maps = self._run_network(loaded)
-        if self._average_mirrored:
-            mirrored = self._run_network(loaded[:, :, ::-1])
-            features = (features + mirrored[0]) / 2
-            probabilities = (probabilities + mirrored[1]) / 2
-            maps += mirrored[2]
-        return {"features": features, "probabilities": probabilities, "maps": maps}
+        seen = see(self._run, loaded, mirrored=self._average_mirrored)
+        answer = {"features": seen.views[-1], "maps": list(seen.last_maps)}
+        if self._calibration is None:
+            return answer | {"probabilities": probabilities_of(seen, temperature=1.0)}
+        return answer | {
+            "probabilities": probabilities_of(seen, self._calibration.temperature),
+            IS_KNOWN: self._calibration.is_known(seen),
+        }
 
     def _look_for(self, pictures: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
         """Computes Grad-CAM heat maps of a class: the signature `saliency`.
@@ -198,8 +213,8 @@ class Servable(tf.Module):
         weights = tf.reduce_mean(gradients, axis=(1, 2), keepdims=True)
         return tf.nn.relu(tf.reduce_sum(weights * tf.cast(feature_map, tf.float32), axis=3))
 
-    def _most_probable(self, pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        top = tf.math.top_k(self._answer(pictures)["probabilities"], k=self._top_k)
+    def _most_probable(self, answer: dict[str, Any]) -> tuple[tf.Tensor, tf.Tensor]:
+        top = tf.math.top_k(answer["probabilities"], k=self._top_k)
         return tf.gather(tf.constant(self._breeds), top.indices), top.values
 
     def _pictures_in(self, examples: tf.Tensor) -> tf.Tensor:
@@ -214,9 +229,9 @@ class Servable(tf.Module):
         transformed: dict[str, tf.Tensor] = self._transform.apply_transform_model(raw)
         return transformed
 
-    def _run_network(self, pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-        features, logits, *maps = self._run(pictures)
-        return tf.cast(features, tf.float32), tf.nn.softmax(logits), maps
+
+def _known(answer: dict[str, Any]) -> dict[str, tf.Tensor]:
+    return {IS_KNOWN: answer[IS_KNOWN]} if IS_KNOWN in answer else {}
 
 
 def save_servable(servable: Servable, directory: Path) -> None:

@@ -208,6 +208,10 @@ class TrainerConfig(Settings):
     average_mirrored: bool = False
     """Answer with the mean of a picture's probabilities and those of its mirror image, in
     evaluation and serving: a little more accurate, at twice the time of an answer."""
+    calibration_share: float = Field(default=0.1, ge=0, le=0.5)
+    """Share of the train split that is not learned from: on it is fitted how probable an answer
+    really is, and which pictures are unlike those that the model knows. With 0, or where that is
+    fewer than 8 pictures, the model does not say."""
     top_k: int = Field(default=5, ge=1)
     """How many breeds `serving_default` answers with."""
     seed: int = Field(default=0, ge=0, lt=2**31)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import tensorflow as tf
 
@@ -18,16 +18,24 @@ from trainer.training.config import TrainerConfig
 _BYTES_PER_MIB = 1 << 20
 _COUNTED_AT_ONCE = 1024  # examples
 _SHUFFLE_AT_MOST = 10_000  # examples; the shards are shuffled already when they are written
+FEWEST_HELD_OUT = 8
+"""Examples from which nothing could be fitted."""
+_HASH_KEY = 0x5EED
+_NUM_BUCKETS = 1 << 20  # of a picture's hash: a share of them is a share of the pictures
 
 
 @dataclass(frozen=True)
 class Split:
-    """Transformed examples of one split."""
+    """Transformed examples of one split, or of a part of it."""
 
     files: tuple[str, ...]
     """TFRecord files, gzip-compressed."""
     label_counts: tuple[int, ...]
     """Examples of each label, from label 0 to the highest there is."""
+    buckets: tuple[int, int] = (0, _NUM_BUCKETS)
+    """Which examples of the files belong to it: from the first hash to before the second."""
+    seed: int = 0
+    """Key of that hash."""
 
     @property
     def num_examples(self) -> int:
@@ -42,12 +50,32 @@ class Split:
             ValueError: there is not one example.
         """
         files = tuple(sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern)))
-        counts: Counter[int] = Counter()
-        for labels in _labels(files).batch(_COUNTED_AT_ONCE) if files else ():
-            counts.update(labels.numpy().tolist())
-        if not counts:
+        split = cls(files, ())._counted()
+        if not split.label_counts:
             raise ValueError(f"There are no transformed examples in {', '.join(patterns)}.")
-        return cls(files, tuple(counts[label] for label in range(max(counts) + 1)))
+        return split
+
+    def hold_out(self, share: float, seed: int) -> tuple[Split, Split]:
+        """Parts the split in two: what is left, and about `share` of it.
+
+        The content of a picture decides where it goes, so that equal pictures stay together. Where
+        less than `FEWEST_HELD_OUT` would be held out, or nothing left, nothing is held out.
+        """
+        end = round(share * _NUM_BUCKETS)
+        held_out = replace(self, buckets=(0, end), seed=seed)._counted()
+        left = replace(self, buckets=(end, _NUM_BUCKETS), seed=seed)._counted()
+        if held_out.num_examples < FEWEST_HELD_OUT or not left.num_examples:
+            return self, replace(self, label_counts=(), buckets=(0, 0))
+        return left, held_out
+
+    def _counted(self) -> Split:
+        """Returns the same split with the labels of its examples counted."""
+        counts: Counter[int] = Counter()
+        labels = stored_in_order(self).map(lambda _, label: label) if self.files else None
+        for some in labels.batch(_COUNTED_AT_ONCE) if labels is not None else ():
+            counts.update(some.numpy().tolist())
+        num_labels = max(counts, default=-1) + 1
+        return replace(self, label_counts=tuple(counts[label] for label in range(num_labels)))
 
     def num_steps(self, batch_size: int) -> int:
         """Returns the steps of one epoch; the last batch may be smaller."""
@@ -127,34 +155,44 @@ def pictures_in_order(
     return _decoded(_records(split).skip(skip), image).batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 
-def _labels(files: Sequence[str]) -> tf.data.Dataset:
-    spec = {transformed_name(LABEL_KEY): tf.io.FixedLenFeature((), tf.int64)}
-    return tf.data.TFRecordDataset(list(files), compression_type="GZIP").map(
-        lambda record: tf.io.parse_single_example(record, spec)[transformed_name(LABEL_KEY)]
-    )
+def stored_in_order(split: Split) -> tf.data.Dataset:
+    """Each example once, in the order of the files: its stored picture and its label, scalars."""
+    return _records(split).map(_parsed)
 
 
 def _records(split: Split) -> tf.data.Dataset:
     """Reads serialized examples from several files in parallel: gzip uses one core a file."""
-    return tf.data.Dataset.from_tensor_slices(list(split.files)).interleave(
+    records = tf.data.Dataset.from_tensor_slices(list(split.files)).interleave(
         lambda name: tf.data.TFRecordDataset(name, compression_type="GZIP"),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )
+    first, end = split.buckets
+    if (first, end) == (0, _NUM_BUCKETS):
+        return records
+
+    def belongs(record: tf.Tensor) -> tf.Tensor:
+        key = [split.seed, _HASH_KEY]
+        bucket = tf.strings.to_hash_bucket_strong(_parsed(record)[0], _NUM_BUCKETS, key)
+        return (first <= bucket) & (bucket < end)
+
+    return records.filter(belongs)
 
 
-def _decoded(records: tf.data.Dataset, image: ImageSpec) -> tf.data.Dataset:
+def _parsed(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Reads the stored picture and the label of a serialized example, both scalar."""
     spec = {
         transformed_name(IMAGE_KEY): tf.io.FixedLenFeature((), tf.string),
         transformed_name(LABEL_KEY): tf.io.FixedLenFeature((), tf.int64),
     }
+    example = tf.io.parse_single_example(record, spec)
+    return example[transformed_name(IMAGE_KEY)], example[transformed_name(LABEL_KEY)]
 
+
+def _decoded(records: tf.data.Dataset, image: ImageSpec) -> tf.data.Dataset:
     def decode(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        example = tf.io.parse_single_example(record, spec)
-        return (
-            load_stored(example[transformed_name(IMAGE_KEY)], image),
-            example[transformed_name(LABEL_KEY)],
-        )
+        stored, label = _parsed(record)
+        return load_stored(stored, image), label
 
     return records.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from trainer.export.calibration import calibrate
 from trainer.export.export import export
 from trainer.export.model_card import ModelFacts
 from trainer.pictures.evolution import DrawEvolution
@@ -50,7 +51,10 @@ def run_fn(fn_args: FnArgs) -> None:
     tf.config.experimental.enable_op_determinism()
     image = config.network.image
     breeds = breeds_of_schema(fn_args.schema_path)
-    train_split, eval_split = Split.find(fn_args.train_files), Split.find(fn_args.eval_files)
+    train_split, held_out = Split.find(fn_args.train_files).hold_out(
+        config.calibration_share, config.seed
+    )
+    eval_split = Split.find(fn_args.eval_files)
     evaluation = eval_batches(eval_split, image, config, num_classes=len(breeds))
     [picture] = next(iter(evaluation.unbatch().batch(1)))[0].numpy()
     work_dir = Path(fn_args.custom_config["work_dir"])
@@ -88,6 +92,7 @@ def run_fn(fn_args: FnArgs) -> None:
         parameters=network.count_params(),
         data=fn_args.custom_config["data"],
         recipe=fn_args.custom_config["recipe"],
+        calibration=calibrate(network, train_split, held_out, config),
     )
     transform = tft.TFTransformOutput(fn_args.transform_output)
     export(network, transform, facts, Path(fn_args.serving_model_dir))

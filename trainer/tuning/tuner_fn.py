@@ -39,10 +39,13 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     split_processor(trainer.logical_devices)
     tf.config.experimental.enable_op_determinism()
     logging.info("Tuner settings: %s", tuner.model_dump_json())
+    train_split, _ = Split.find(fn_args.train_files).hold_out(
+        trainer.calibration_share, trainer.seed
+    )
     score = functools.partial(
         _train_and_score,
         objective=tuner.objective,
-        train_split=Split.find(fn_args.train_files),
+        train_split=train_split,
         eval_split=Split.find(fn_args.eval_files),
         num_classes=len(breeds_of_schema(fn_args.schema_path)),
     )

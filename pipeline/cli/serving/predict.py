@@ -48,15 +48,21 @@ if TYPE_CHECKING:
 @dataclass
 class _Tally:
     num_named: int = 0
+    num_unsure: int = 0
+    num_unknown: int = 0
     num_failed: int = 0
     latencies_ms: list[float] = field(default_factory=list)
     versions: set[int] = field(default_factory=set)
 
     def add(self, prediction: Prediction) -> None:
-        if prediction.error is None:
-            self.num_named += 1
-        else:
+        if prediction.error is not None:
             self.num_failed += 1
+        elif prediction.certainty == "unknown":
+            self.num_unknown += 1
+        elif prediction.certainty == "unsure":
+            self.num_unsure += 1
+        else:
+            self.num_named += 1
         if prediction.latency_ms is not None:
             self.latencies_ms.append(prediction.latency_ms)
         if prediction.version is not None:
@@ -141,6 +147,10 @@ async def _predict(
 
 def _summarise(tally: _Tally, options: ClientOptions, elapsed_s: float, notes: Console) -> None:
     parts = [f"{_counted(tally.num_named)} named in {elapsed_s:.2f} s"]
+    if tally.num_unsure:
+        parts.append(f"{tally.num_unsure} unsure")
+    if tally.num_unknown:
+        parts.append(f"{tally.num_unknown} not known")
     if tally.num_failed:
         parts.append(f"[bold red]{tally.num_failed} failed[/]")
     if tally.latencies_ms:

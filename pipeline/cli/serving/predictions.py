@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from rich.bar import Bar
@@ -16,12 +16,17 @@ from rich.text import Text
 
 from ingestion.catalogue import printable
 from serving.client.load import Source
-from serving.client.prediction import Guess, Prediction
+from serving.client.prediction import Certainty, Guess, Prediction
 
 _WIDTH_IN_FILE = 120  # columns beside the images' names, if there is no terminal
 _BAR_WIDTH = 12
 _BREED_WIDTH = 22
 _SHORTEST_FILE, _LONGEST_FILE_SHARE = 4, 0.35
+_RESERVED: Mapping[Certainty | None, Text] = {
+    "unsure": Text("unsure", "yellow"),
+    "unknown": Text("not a dog it knows", "magenta"),
+}
+"""What stands in place of a breed that is not named without reserve."""
 
 
 class PredictionWriter(Protocol):
@@ -55,6 +60,7 @@ class _JsonWriter:
                 {"breed": guess.breed, "probability": _rounded(guess)}
                 for guess in prediction.guesses
             ]
+            entry["certainty"] = prediction.certainty
             entry["model_version"] = prediction.version
             entry["latency_ms"] = round(prediction.latency_ms or 0, 1)
         else:
@@ -71,7 +77,7 @@ class _CsvWriter:
         guesses = [
             f"{name}_{rank}" for rank in range(1, top + 1) for name in ("breed", "probability")
         ]
-        self._write_row(["file", *guesses, "model_version", "latency_ms", "error"])
+        self._write_row(["file", *guesses, "certainty", "model_version", "latency_ms", "error"])
 
     def write(self, prediction: Prediction) -> None:
         cells: list[object] = []
@@ -81,7 +87,8 @@ class _CsvWriter:
         latency = "" if prediction.latency_ms is None else round(prediction.latency_ms, 1)
         version = "" if prediction.version is None else prediction.version
         name = printable(prediction.name)
-        self._write_row([name, *cells, version, latency, prediction.error or ""])
+        certainty = prediction.certainty or ""
+        self._write_row([name, *cells, certainty, version, latency, prediction.error or ""])
 
     def _write_row(self, cells: Sequence[object]) -> None:
         line = io.StringIO()
@@ -114,6 +121,9 @@ class _TableWriter:
             row.add_column(width=self._name_width)
             row.add_column()
             row.add_row(name, Text(prediction.error, "red"))
+        elif prediction.certainty in _RESERVED:
+            reserved = _RESERVED[prediction.certainty]
+            row = self._row(name, reserved, "", "", _listed(prediction.guesses))
         else:
             best, *others = prediction.guesses
             row = self._row(
@@ -121,9 +131,7 @@ class _TableWriter:
                 Text(best.breed, "bold"),
                 Bar(1.0, 0.0, best.probability, width=_BAR_WIDTH, color="green"),
                 f"{best.probability:.1%}",
-                Text(
-                    ", ".join(f"{guess.breed} {guess.probability:.1%}" for guess in others), "dim"
-                ),
+                _listed(others),
             )
         self.console.print(row)
 
@@ -136,6 +144,10 @@ class _TableWriter:
         row.add_column(overflow="fold")
         row.add_row(*cells)
         return row
+
+
+def _listed(guesses: Sequence[Guess]) -> Text:
+    return Text(", ".join(f"{guess.breed} {guess.probability:.1%}" for guess in guesses), "dim")
 
 
 def _print_line(console: Console, line: str) -> None:
