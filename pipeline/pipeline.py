@@ -133,6 +133,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
         model=trainer.outputs["model"],
         baseline_model=baseline.outputs["model"] if baseline is not None else None,
         eval_config=eval_config(config.evaluator),
+        report_only=config.evaluator.report_only,
         code=plan.code[EVALUATOR.name],
     )
 

@@ -13,6 +13,7 @@ from components.evaluator.metrics import (
     CALIBRATION,
     CALIBRATION_BINS,
     CONFUSION,
+    EXAMPLE_COUNT_CLASS,
     HAIR,
     METRICS,
     SLICE_ACCURACY,
@@ -33,8 +34,11 @@ def eval_config(bounds: EvaluatorConfig) -> config_pb2.EvalConfig:
     Metrics are computed over the whole eval split, within each breed and within each value of each
     feature in `slices`.
     """
+    count = config_pb2.MetricConfig(class_name=EXAMPLE_COUNT_CLASS)
+    # TFX blesses nothing without a threshold, and all others may be switched off.
+    count.per_slice_thresholds.append(_threshold(_OVERALL, 1))
     metrics = [
-        config_pb2.MetricConfig(class_name="ExampleCount"),
+        count,
         *(_of_table(metric, bounds) for metric in METRICS),
         # In a slice it has few entries: one row in a breed's.
         _metric("MultiClassConfusionMatrixAtThresholds", name=CONFUSION, thresholds=[NO_THRESHOLD]),
@@ -72,8 +76,8 @@ def _of_table(metric: Metric, bounds: EvaluatorConfig) -> config_pb2.MetricConfi
     else:
         config = _own_metric(TableMetric, name=metric.name)
     lower_bound = getattr(bounds, metric.bound) if metric.bound is not None else None
-    if lower_bound is not None:
-        max_drop = bounds.max_accuracy_drop if metric is ACCURACY else None
+    max_drop = bounds.max_accuracy_drop if metric is ACCURACY else None
+    if lower_bound is not None or max_drop is not None:
         config.per_slice_thresholds.append(_threshold(_OVERALL, lower_bound, max_drop=max_drop))
     if metric is ACCURACY and bounds.min_breed_accuracy is not None:
         config.per_slice_thresholds.append(_threshold(_BY_BREED, bounds.min_breed_accuracy))
@@ -91,15 +95,15 @@ def _metric(class_name: str, **options: Any) -> config_pb2.MetricConfig:
 
 
 def _threshold(
-    slices: config_pb2.SlicingSpec, lower_bound: float, *, max_drop: float | None = None
+    slices: config_pb2.SlicingSpec, lower_bound: float | None, *, max_drop: float | None = None
 ) -> config_pb2.PerSliceMetricThreshold:
-    """Returns a lower bound, and the largest drop below the baseline.
+    """Returns a lower bound and the largest drop below the baseline, either of them if not None.
 
     Slices are always named, because TFMA applies a threshold without slices to all of them.
     """
-    threshold = config_pb2.MetricThreshold(
-        value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": lower_bound - HAIR})
-    )
+    threshold = config_pb2.MetricThreshold()
+    if lower_bound is not None:
+        threshold.value_threshold.lower_bound.value = lower_bound - HAIR
     if max_drop is not None:
         threshold.change_threshold.CopyFrom(
             config_pb2.GenericChangeThreshold(

@@ -183,6 +183,14 @@ def read_data(
     )
 
 
+def train_counts(statistics_uri: str, breeds: Sequence[str]) -> tuple[int, ...]:
+    """Reads how many images of each breed the train split has, in label order; 0 where unknown."""
+    splits = _statistics_in(Path(statistics_uri))
+    if "train" not in splits:
+        return (0,) * len(breeds)
+    return _counts("train", splits["train"], breeds).by_breed
+
+
 def _statistics_in(folder: Path) -> dict[str, NamedStatistics]:
     names = [path.name.removeprefix(_SPLIT_PREFIX) for path in folder.glob(f"{_SPLIT_PREFIX}*")]
     names.sort(key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))

@@ -29,6 +29,8 @@ class Verdict:
     """Whole sentences: why; each missed bound and by how much; what a first run or a missing
     baseline means."""
     bounds: tuple[Bound, ...]
+    next_steps: tuple[str, ...] = ()
+    """Whole sentences: what to do about a refused model."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,7 @@ def facts_json(facts: ReportFacts) -> str:
         "created_at": facts.created_at,
         "verdict": verdict,
         "num_eval": evaluation["num_eval"],
+        "majority_class": evaluation["majority"],
         "figures": {each.pop("name"): each for each in evaluation["figures"]},
         "breeds": evaluation["breeds"],
         "slices": evaluation["slices"],

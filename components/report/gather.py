@@ -78,7 +78,7 @@ def gather(
     )
     with _timed("evaluation"):
         evaluation = read_evaluation(sources.evaluation, breeds, _train_counts(data))
-        verdict = read_verdict(sources, settings, evaluation, read_bounds(sources.evaluation))
+        verdict = read_verdict(sources, evaluation, read_bounds(sources.evaluation))
     pairs, galleries = illustration(
         "pictures",
         lambda: show_pictures(

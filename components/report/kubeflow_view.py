@@ -16,7 +16,10 @@ _MOST_BREEDS = 40
 def scalars(facts: ReportFacts) -> dict[str, float]:
     """Returns the finite figures by name."""
     evaluation, verdict = facts.evaluation, facts.verdict
-    values: dict[str, float | None] = {"num_eval": evaluation.num_eval}
+    values: dict[str, float | None] = {
+        "num_eval": evaluation.num_eval,
+        "majority_accuracy": evaluation.majority.accuracy,
+    }
     for figure in evaluation.figures:
         values[figure.name] = figure.value
         values[f"baseline_{figure.name}"] = figure.baseline

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
 
+from components.canary.result import CanaryResult, read_canary_result
 from components.evaluator.metrics import ACCURACY
-from components.evaluator.results.bounds import miss_in_words
+from components.evaluator.results.bounds import REPORT_ONLY, miss_in_words
+from components.evaluator.results.next_steps import network_of, next_steps
 from components.evaluator.results.values import BASELINE_NAME, Bound, Evaluation
 from components.report.facts import Verdict
 from components.report.sources import Sources
-from foundation.names import CANARY_RESULT_FILE
-
-
-@dataclass(frozen=True)
-class _Trial:
-    misses: tuple[str, ...]
-    latency: Bound | None
-    """None where it was not measured."""
 
 
 def read_verdict(
     sources: Sources,
-    settings: Mapping[str, Any],
     evaluation: Evaluation,
     bounds: Sequence[Bound],
 ) -> Verdict:
     """Combines the decisions of Evaluator, Canary and Pusher."""
-    trial = _read_trial(sources.canary, settings)
+    trial = read_canary_result(sources.canary) if sources.canary is not None else None
     all_bounds = (*bounds, *([trial.latency] if trial is not None and trial.latency else []))
     blessed = sources.blessed and not (trial is not None and trial.misses)
     return Verdict(
@@ -45,48 +34,36 @@ def read_verdict(
             *_about_push(sources, blessed),
         ),
         bounds=all_bounds,
+        next_steps=()
+        if blessed
+        else next_steps(
+            [bound for bound in all_bounds if not bound.kept],
+            evaluation.breeds,
+            network_of(sources.about),
+            served_badly=trial is not None and bool(trial.misses),
+        ),
     )
 
 
-def _read_trial(folder: Path | None, settings: Mapping[str, Any]) -> _Trial | None:
-    """Reads the canary's result; None where the Evaluator refused the model."""
-    path = folder / CANARY_RESULT_FILE if folder is not None else None
-    if path is None or not path.is_file():
-        return None
-    found = json.loads(path.read_text(encoding="utf-8"))
-    latency_ms = found["latency_ms"]
-    # A result of an earlier version does not name its bound.
-    bound_ms = found.get("max_latency_ms", settings["canary"]["max_latency_ms"])
-    latency = None
-    if latency_ms is not None:
-        latency = Bound(
-            title="Latency of 99 in 100 single pictures",
-            value=latency_ms,
-            bound=bound_ms,
-            at_least=False,
-            kept=latency_ms <= bound_ms,
-            unit="ms",
-        )
-    return _Trial(tuple(found["misses"]), latency)
-
-
 def _headline(
-    sources: Sources, blessed: bool, trial: _Trial | None, bounds: Sequence[Bound]
+    sources: Sources, blessed: bool, trial: CanaryResult | None, bounds: Sequence[Bound]
 ) -> str:
-    if sources.pushed_version is not None:
-        return f"Blessed and pushed as version {sources.pushed_version}"
+    num_missed = sum(not bound.kept for bound in bounds)
+    missed = "a bound was missed" if num_missed == 1 else f"{num_missed} bounds were missed"
     if blessed:
-        return "Blessed, not pushed"
+        version = sources.pushed_version
+        pushed = ", not pushed" if version is None else f" and pushed as version {version}"
+        return f"Blessed{pushed}" + (f", although {missed}" if num_missed else "")
     if trial is not None and trial.misses:
         return "Refused by the trial in a model server"
-    missed = sum(not bound.kept for bound in bounds)
-    return "Refused: a bound was missed" if missed == 1 else f"Refused: {missed} bounds were missed"
+    return f"Refused: {missed}"
 
 
-def _about_bounds(blessed: bool, trial: _Trial | None, bounds: Sequence[Bound]) -> Iterator[str]:
+def _about_bounds(
+    blessed: bool, trial: CanaryResult | None, bounds: Sequence[Bound]
+) -> Iterator[str]:
     if blessed:
-        yield "Every bound was kept."
-        return
+        yield REPORT_ONLY if any(not bound.kept for bound in bounds) else "Every bound was kept."
     # The canary's misses are worded already.
     latency = trial.latency if trial is not None else None
     yield from (
@@ -98,7 +75,7 @@ def _about_bounds(blessed: bool, trial: _Trial | None, bounds: Sequence[Bound]) 
         yield from map(_sentence, trial.misses)
 
 
-def _about_trial(sources: Sources, trial: _Trial | None) -> Iterator[str]:
+def _about_trial(sources: Sources, trial: CanaryResult | None) -> Iterator[str]:
     if not sources.may_push:
         return
     if sources.canary is None:

@@ -77,7 +77,7 @@ class ReportConfig(Settings):
 
 
 class Config(Settings):
-    """All settings of a run. The defaults suit the built-in sample."""
+    """All settings of a run. The defaults are a beginning for any pictures."""
 
     name: str = Field(default="sample", pattern=r"^[a-z][a-z0-9.-]{0,62}$")
     """The pipeline's name: lower-case letters, digits, '-' and '.'."""

@@ -27,7 +27,8 @@ def load_config(
 
     Args:
         path: a YAML file, or else the name of a built-in one, such as `stanford-dogs` or
-            `configs/stanford-dogs.yaml`. None means the built-in sample's.
+            `configs/stanford-dogs.yaml`. None means the built-in sample's, without its bounds if
+            other pictures are named.
         overrides: `dotted.key=value` each, the value in YAML; later ones win.
         source: replaces `data.source` as it stands, without YAML parsing.
 
@@ -35,8 +36,11 @@ def load_config(
         UsageError: the file cannot be read, or anything in it or in `overrides` is wrong.
     """
     settings = _read_yaml(_existing(path) if path else SAMPLE_CONFIG)
-    for override in overrides:
-        set_at(settings, *read_override(override))
+    changes = [read_override(override) for override in overrides]
+    if path is None and (source or any(key == ["data", "source"] for key, _ in changes)):
+        settings.pop("evaluator", None)
+    for key, value in changes:
+        set_at(settings, key, value)
     if source is not None:
         settings["data"] = {**(settings.get("data") or {}), "source": source}
     try:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfx import types
 from tfx.components.util import model_utils
+from tfx.utils import path_utils
 
+from components.canary.result import CanaryResult, read_canary_result
 from components.evaluator.metrics import EXAMPLE_COUNT, METRICS, Figures
 from components.evaluator.results.bounds import miss_in_words, read_bounds
+from components.evaluator.results.next_steps import network_of, next_steps
+from components.evaluator.results.tables import breed_rows, dense, majority_class
 from components.evaluator.results.tfma import load_slices
-from foundation.names import CANARY_LOG_FILE, CANARY_RESULT_FILE
+from components.evaluator.results.values import Bound, MajorityClass
+from components.report.dataset_statistics import train_counts
+from foundation.versions import read_about
 
 
 @dataclass(frozen=True)
@@ -49,32 +55,22 @@ Outputs = Mapping[str, list[types.Artifact]]
 
 
 @dataclass(frozen=True)
-class CanaryResult:
-    """Result of the trial in a model server."""
-
-    num_pictures: int
-    """Eval images that were sent."""
-    latency_ms: float | None
-    """99th percentile of the latency of single images; None if not measured."""
-    misses: tuple[str, ...]
-    """Each failed check, as a message."""
-    log_path: Path
-    """The log of the model server."""
-
-
-@dataclass(frozen=True)
 class Outcome:
     """Verdict on a model and its metrics."""
 
     num_eval_examples: int
     figures: Figures
     """Every metric over the eval split."""
+    majority: MajorityClass
     baseline: Figures
     """Metrics of the previously served model; empty on a first run or without a push."""
     blessed: bool
-    """Whether all bounds were met, the canary's included."""
+    """Whether all bounds were met, the canary's included; or its alone, where the Evaluator only
+    reports."""
     missed_bounds: tuple[str, ...]
     """Each missed bound, as a message."""
+    next_steps: tuple[str, ...]
+    """What to do about a refused model, as sentences."""
     pushed_path: Path | None
     """Folder of the pushed version; None if nothing was pushed."""
     training_logs: Path
@@ -88,18 +84,26 @@ class Outcome:
 def read_outcome(outputs: Mapping[str, Outputs]) -> Outcome:
     """Reads the outcome of a finished run from output artifacts by node and output name."""
     evaluation = outputs["Evaluator"]["evaluation"][0].uri
-    canary = _canary(outputs.get("Canary"))
-    overall = load_slices(evaluation)[()]
+    canary = None
+    if "Canary" in outputs:
+        canary = read_canary_result(Path(outputs["Canary"]["blessing"][0].uri))
+    slices = load_slices(evaluation)
+    overall = slices[()]
+    bounds = read_bounds(evaluation)
+    blessed = model_utils.is_model_blessed(outputs["Evaluator"]["blessing"][0]) and not (
+        canary and canary.misses
+    )
     return Outcome(
         num_eval_examples=round(overall.model.figures[EXAMPLE_COUNT]),
         figures=_of_table(overall.model.figures),
+        majority=majority_class(slices),
         baseline=_of_table(overall.baseline.figures),
-        blessed=model_utils.is_model_blessed(outputs["Evaluator"]["blessing"][0])
-        and not (canary and canary.misses),
+        blessed=blessed,
         missed_bounds=(
-            *(miss_in_words(bound) for bound in read_bounds(evaluation) if not bound.kept),
+            *(miss_in_words(bound) for bound in bounds if not bound.kept),
             *(canary.misses if canary else ()),
         ),
+        next_steps=() if blessed else _next_steps(outputs, bounds, canary),
         pushed_path=_pushed_path(outputs.get("Pusher")),
         training_logs=Path(outputs["Trainer"]["model_run"][0].uri),
         canary=canary,
@@ -107,25 +111,27 @@ def read_outcome(outputs: Mapping[str, Outputs]) -> Outcome:
     )
 
 
+def _next_steps(
+    outputs: Mapping[str, Outputs], bounds: Sequence[Bound], canary: CanaryResult | None
+) -> tuple[str, ...]:
+    about = read_about(Path(path_utils.serving_model_path(outputs["Trainer"]["model"][0].uri)))
+    breeds = about["breeds"]
+    slices = load_slices(outputs["Evaluator"]["evaluation"][0].uri)
+    rows = breed_rows(
+        breeds,
+        train_counts(outputs["StatisticsGen"]["statistics"][0].uri, breeds),
+        dense(slices[()].model.confusion, len(breeds)),
+        None,
+    )
+    missed = [bound for bound in bounds if not bound.kept]
+    latency = [canary.latency] if canary and canary.latency and not canary.latency.kept else []
+    return next_steps(
+        [*missed, *latency], rows, network_of(about), served_badly=bool(canary and canary.misses)
+    )
+
+
 def _of_table(figures: Figures) -> Figures:
     return {metric.name: figures[metric.name] for metric in METRICS if metric.name in figures}
-
-
-def _canary(canary: Outputs | None) -> CanaryResult | None:
-    """Reads the canary's result; it tries no model that the Evaluator refused."""
-    if canary is None:
-        return None
-    folder = Path(canary["blessing"][0].uri)
-    path = folder / CANARY_RESULT_FILE
-    if not path.is_file():
-        return None
-    found = json.loads(path.read_text())
-    return CanaryResult(
-        num_pictures=found["num_pictures"],
-        latency_ms=found["latency_ms"],
-        misses=tuple(found["misses"]),
-        log_path=folder / CANARY_LOG_FILE,
-    )
 
 
 def _best_trial(tuner: Outputs | None) -> BestTrial | None:

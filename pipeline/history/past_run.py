@@ -38,7 +38,7 @@ class PastRun:
     ended_at: datetime.datetime | None
     state: State
     reasons: tuple[str, ...]
-    """Why it was refused or failed."""
+    """Why it was refused or failed; which bounds it missed where they are only reported."""
     failed_node: str | None
     data_source: str | None
     """The images as the user named them."""
@@ -136,7 +136,9 @@ def verdict(run: PastRun, history: History) -> Text:
 def _words(run: PastRun) -> str:
     if run.state is State.PUSHED:
         again = "pushed before: " if run.pushed_before else "pushed "
-        return f"{again}{run.pushed_version}"
+        return f"{again}{run.pushed_version}{_although(run.reasons)}"
+    if run.state is State.BLESSED:
+        return f"{run.state.value}{_although(run.reasons)}"
     if run.state is State.REFUSED:
         return "refused" + _first(run.reasons)
     if run.state is State.FAILED:
@@ -146,6 +148,11 @@ def _words(run: PastRun) -> str:
     if run.state is State.INTERRUPTED and run.nodes:
         return f"interrupted at {run.nodes[-1].name}"
     return run.state.value
+
+
+def _although(missed: tuple[str, ...]) -> str:
+    """Names what was missed by a model that `evaluator.report_only` let pass."""
+    return _first(missed).replace(": ", ", although ", 1)
 
 
 def _first(reasons: tuple[str, ...]) -> str:

@@ -141,6 +141,7 @@ def evaluate_known(folder: Path, *, has_baseline: bool, **bounds: Any) -> tuple[
     evaluation.uri, blessing.uri = str(folder / "evaluation"), str(folder / "blessing")
     for output in (evaluation, blessing):
         Path(output.uri).mkdir()
+    config = EvaluatorConfig(**bounds)
     context = BaseBeamExecutor.Context(
         beam_pipeline_args=[], tmp_dir=str(folder / "tmp"), unique_id="1"
     )
@@ -148,8 +149,9 @@ def evaluate_known(folder: Path, *, has_baseline: bool, **bounds: Any) -> tuple[
         inputs,
         {"evaluation": [evaluation], "blessing": [blessing]},
         {
-            "eval_config": proto_utils.proto_to_json(eval_config(EvaluatorConfig(**bounds))),
+            "eval_config": proto_utils.proto_to_json(eval_config(config)),
             "example_splits": "null",
+            "report_only": int(config.report_only),
         },
     )
     return Path(evaluation.uri), (Path(blessing.uri) / "BLESSED").exists()

@@ -20,6 +20,7 @@ from components.evaluator.results.values import (
     Evaluation,
     Figure,
     Interval,
+    MajorityClass,
     SliceRow,
 )
 from components.report.facts import (
@@ -178,6 +179,7 @@ def _evaluation(
     )
     return Evaluation(
         num_eval=int(counts.sum()),
+        majority=MajorityClass(names[0], _PER_BREED / int(counts.sum())),
         figures=(
             figure("accuracy", "Accuracy", accuracy, "The share of pictures whose breed is named."),
             figure("top_5_accuracy", "Top-5 accuracy", min(0.97, accuracy + 0.25),

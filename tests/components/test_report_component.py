@@ -19,6 +19,7 @@ from components.evaluator.results.values import (
     Evaluation,
     Figure,
     Interval,
+    MajorityClass,
 )
 from components.report.facts import Data, ReportFacts, Training, Verdict, facts_json
 from components.report.kubeflow_view import confusion_matrix, scalars
@@ -62,6 +63,7 @@ def _evaluation(baseline: float | None = None, num_breeds: int = 2) -> Evaluatio
     )
     return Evaluation(
         num_eval=20,
+        majority=MajorityClass("Breed 0", 0.55),
         figures=(accuracy, loss),
         breeds=(),
         slices=(),
@@ -76,13 +78,15 @@ def _evaluation(baseline: float | None = None, num_breeds: int = 2) -> Evaluatio
 
 def _trial(folder: Path, **result: Any) -> Path:
     folder.mkdir(exist_ok=True)
-    found = {"misses": [], "latency_ms": 7.5, "max_latency_ms": 10.0, **result}
+    found = {
+        "misses": [], "num_pictures": 4, "latency_ms": 7.5, "max_latency_ms": 10.0, **result
+    }  # fmt: skip
     (folder / "canary.json").write_text(json.dumps(found))
     return folder
 
 
 def _verdict(sources: Sources, *bounds: Bound, baseline: float | None = None) -> Verdict:
-    return read_verdict(sources, _SETTINGS, _evaluation(baseline), bounds)
+    return read_verdict(sources, _evaluation(baseline), bounds)
 
 
 def test_first_run_reads_naturally(tmp_path: Path) -> None:
@@ -123,6 +127,18 @@ def test_refusal_says_by_how_much_and_what_stays(tmp_path: Path) -> None:
     )
 
 
+def test_missed_bound_that_is_only_reported_is_told_as_such(tmp_path: Path) -> None:
+    verdict = _verdict(_sources(canary=_trial(tmp_path)), _KEPT, _MISSED)
+
+    assert verdict.blessed
+    assert verdict.headline == "Blessed and pushed as version 17, although a bound was missed"
+    assert verdict.reasons[:2] == (
+        "evaluator.report_only is true: what was missed is shown, and refuses nothing.",
+        "Accuracy 0.812 misses its bound 0.900 by 0.088.",
+    )
+    assert verdict.next_steps == ()
+
+
 def test_refusal_by_the_canary_says_what_it_found(tmp_path: Path) -> None:
     miss = "latency 12.5 ms of 99 in 100 single pictures misses its bound 10 ms by 2.5 ms"
     canary = _trial(tmp_path, misses=[miss], latency_ms=12.5)
@@ -133,6 +149,10 @@ def test_refusal_by_the_canary_says_what_it_found(tmp_path: Path) -> None:
     assert verdict.headline == "Refused by the trial in a model server"
     assert verdict.reasons[0] == f"L{miss[1:]}."
     assert verdict.bounds[-1].missed_by == pytest.approx(2.5)
+    assert verdict.next_steps == (
+        "Run again: the canary tries the same model once more.",
+        "Only then the bound: canary.max_latency_ms.",
+    )
     assert sum("12.5 ms" in reason for reason in verdict.reasons) == 1
 
 
@@ -214,7 +234,8 @@ def test_facts_for_programs_are_json_with_stable_keys() -> None:
     assert read["verdict"]["bounds"][0]["missed_by"] == pytest.approx(0.088)
     assert read["provenance"]["facts"]["Seed"] == "0"
     assert scalars(facts) == {
-        "num_eval": 20, "accuracy": 0.95, "ece": 0.1, "blessed": 0, "pushed": 0
+        "num_eval": 20, "majority_accuracy": 0.55, "accuracy": 0.95, "ece": 0.1, "blessed": 0,
+        "pushed": 0,
     }  # fmt: skip
 
 

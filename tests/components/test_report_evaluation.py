@@ -14,7 +14,7 @@ from components.evaluator.results.calibration import gaps_by_bin
 from components.evaluator.results.evaluation import read_evaluation
 from components.evaluator.results.figures import mean_share_interval, share_interval
 from components.evaluator.results.tables import confusion_order
-from components.evaluator.results.values import Answer, Bound, Evaluation
+from components.evaluator.results.values import Answer, Bound, Evaluation, MajorityClass
 from tests.components.known_answers import BREEDS, PICTURES, evaluate_known
 
 pytestmark = pytest.mark.slow
@@ -31,6 +31,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     evaluation, blessed = evaluate_known(
         tmp_path_factory.mktemp("compared"),
         has_baseline=True,
+        min_error_reduction=0.65,
         min_accuracy=0.7,
         min_top_5_accuracy=0.97,
         min_balanced_accuracy=0.7,
@@ -49,6 +50,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     evaluation, blessed = evaluate_known(
         tmp_path_factory.mktemp("first_run"),
         has_baseline=False,
+        min_error_reduction=0.6,  # just what it comes to
         min_accuracy=0.7,
         min_top_5_accuracy=0.95,
         min_balanced_accuracy=119 / 180,  # just what it comes to
@@ -76,6 +78,8 @@ def test_figures_are_tfmas_and_those_worked_out_by_hand(compared: Path, facts: E
             (3 / 4 + 2 / 3 + 1 + 0 + 4 / 5 + 3 / 4) / 6,
             (1 + 1 + 1 + 0 + 1 + 1) / 6,
         ),
+        # Naming Saluki for every picture is wrong of 15.
+        "error_reduction": (1 - 6 / 15, 1 - 2 / 15),
     }
     assert [figure.name for figure in facts.figures] == list(by_hand)
     for figure in facts.figures:
@@ -84,8 +88,10 @@ def test_figures_are_tfmas_and_those_worked_out_by_hand(compared: Path, facts: E
         assert figure.baseline == pytest.approx(before, abs=1e-6)
         assert figure.value == _tfma_figures(compared, "candidate")[figure.name]
         assert figure.baseline == _tfma_figures(compared, "baseline")[figure.name]
-        assert figure.interval is not None
-        assert figure.interval.low < figure.value < figure.interval.high
+        if figure.name != "error_reduction":
+            assert figure.interval is not None
+            assert figure.interval.low < figure.value < figure.interval.high
+    assert facts.majority == MajorityClass("Saluki", 5 / 20)
 
 
 def test_what_intervals_are_drawn_from_adds_up_to_tfmas_own_figures(
@@ -204,6 +210,7 @@ def test_each_missed_bound_is_listed_with_what_was_measured(compared: Path) -> N
         "accuracy of Pug 0.000 misses its bound 0.600 by 0.600",
         "top-5 accuracy 0.950 misses its bound 0.970 by 0.020",
         "balanced accuracy 0.661 misses its bound 0.700 by 0.039",
+        "error reduction 0.600 misses its bound 0.650 by 0.050",
         "accuracy of colour grey 0.000 misses its bound 0.500 by 0.500",
     ]
     assert [bound.title for bound in bounds if bound.kept] == [
@@ -218,7 +225,7 @@ def test_first_run_has_no_comparison_and_names_what_is_nearest_to_a_bound(
     facts = read_evaluation(first_run, BREEDS, _TRAIN_COUNTS)
 
     assert [figure.value for figure in facts.figures] == pytest.approx(
-        [0.7, 0.95, _LOSS, 119 / 180], abs=1e-6
+        [0.7, 0.95, _LOSS, 119 / 180, 0.6], abs=1e-6
     )
     assert all(figure.baseline is figure.baseline_interval is None for figure in facts.figures)
     assert all(row.baseline_recall is None for row in facts.breeds)
@@ -232,8 +239,27 @@ def test_first_run_has_no_comparison_and_names_what_is_nearest_to_a_bound(
         ("Accuracy of the weakest breed, Pug", 0),
         ("Top-5 accuracy", 0.95),
         ("Balanced accuracy", 0.661111),
+        ("Error reduction", 0.6),
         ("Accuracy of the weakest source, kennel", 0.7),
     ]
+
+
+def test_what_is_only_reported_or_not_bounded_refuses_nothing(tmp_path: Path) -> None:
+    reported, is_blessed = evaluate_known(
+        tmp_path / "reported", has_baseline=True, min_error_reduction=0.65, report_only=True
+    )
+    assert is_blessed
+    assert not any((tmp_path / "reported" / "blessing").glob("NOT_BLESSED"))
+    assert [miss_in_words(bound) for bound in read_bounds(reported) if not bound.kept] == [
+        "accuracy is 0.200 lower than the served model's, 0.180 more than the 0.020 allowed",
+        "error reduction 0.600 misses its bound 0.650 by 0.050",
+    ]
+
+    unbounded, is_blessed = evaluate_known(
+        tmp_path / "unbounded", has_baseline=False, min_error_reduction=None
+    )
+    assert is_blessed
+    assert read_bounds(unbounded) == ()
 
 
 def test_answers_are_those_of_the_same_pass_by_file_name(compared: Path) -> None:

@@ -161,6 +161,18 @@ def test_bound_missed_by_a_hair_is_not_missed_by_nothing() -> None:
     assert "missed by 1e-05" in _Page(_with_verdict(make_facts(blessed=False), bounds=bounds)).text
 
 
+def test_refusal_says_what_to_do_next() -> None:
+    facts = make_facts(blessed=False)
+    step = "More pictures of <Pug> (12 for training, recall 0.10)."
+    verdict = dataclasses.replace(facts.verdict, next_steps=(step,))
+    text = _Page(render(dataclasses.replace(facts, verdict=verdict))).text
+
+    assert "What to do next" in text
+    assert step in text
+    majority = facts.evaluation.majority
+    assert f"Naming {majority.breed}, the most frequent breed, for every one of them" in text
+
+
 def test_many_kept_bounds_do_not_bury_a_missed_one() -> None:
     kept = [Bound(f"Accuracy of breed {number}", 0.8, 0.5, True, True) for number in range(40)]
     bounds = (*kept, Bound("Accuracy", 0.5, 0.9, True, False))

@@ -160,6 +160,7 @@ def test_bounds_of_a_run_replace_the_compiled_ones() -> None:
         "eval_config": "{}",
         "pipeline_bounds": json.dumps({**compiled, "min_breed_accuracy": 0.75}),
         "pipeline_min_accuracy": 0.25,
+        "pipeline_min_error_reduction": 0.2,
         "pipeline_min_top_5_accuracy": 0.5,
         "pipeline_max_accuracy_drop": 0.01,
     }
@@ -167,7 +168,8 @@ def test_bounds_of_a_run_replace_the_compiled_ones() -> None:
     config = apply_parameters("Evaluator", given)["eval_config"]
 
     lower_bounds = [float(bound) for bound in re.findall(r'"lower_bound": ([\d.]+)', config)]
-    assert lower_bounds == pytest.approx([0.25, 0.75, 0.5, 0.125], abs=1e-5)
+    # The first: there must be a picture.
+    assert lower_bounds == pytest.approx([1, 0.25, 0.75, 0.5, 0.2, 0.125], abs=1e-5)
     assert "colour" in config
     with pytest.raises(UserError, match=r"min_accuracy: .* got 2\.0"):
         apply_parameters("Evaluator", {**given, "pipeline_min_accuracy": 2.0})

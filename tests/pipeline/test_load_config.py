@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from components.evaluator.settings import EvaluatorConfig
 from foundation.errors import UsageError
 from pipeline.config.config import Config
 from pipeline.config.load import load_config
@@ -18,8 +19,8 @@ def test_every_shipped_configuration_is_valid(path: Path) -> None:
     assert load_config(path).name == path.stem
 
 
-def test_defaults_are_those_of_the_sample() -> None:
-    assert load_config() == Config()
+def test_defaults_are_those_of_the_sample_but_for_its_bounds() -> None:
+    assert load_config().model_copy(update={"evaluator": EvaluatorConfig()}) == Config()
 
 
 def test_override_reaches_into_groups_and_later_ones_win() -> None:
@@ -30,6 +31,17 @@ def test_override_reaches_into_groups_and_later_ones_win() -> None:
     assert config.trainer.epochs == 6
     assert config.trainer.augment.flip is False
     assert isinstance(config.trainer.network, ResidualConfig)
+
+
+def test_bounds_of_the_sample_are_for_the_sample_alone() -> None:
+    default = EvaluatorConfig()
+
+    assert load_config().evaluator.min_accuracy == 0.9
+    assert load_config(source="my/dogs").evaluator == default
+    assert load_config(None, ["data.source=my/dogs"]).evaluator == default
+    own = load_config(None, ["evaluator.min_accuracy=0.7"], source="my/dogs").evaluator
+    assert (own.min_accuracy, own.min_error_reduction) == (0.7, default.min_error_reduction)
+    assert load_config(Path("transfer"), source="my/dogs").evaluator == default
 
 
 def test_network_by_name_alone_replaces_the_one_with_options() -> None:

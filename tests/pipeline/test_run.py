@@ -27,6 +27,9 @@ from ingestion.records import decode_example, read_records
 from ingestion.toy_dogs.sample import write_sample
 from pipeline.cli.train.run import report_run
 from pipeline.config.load import load_config
+from pipeline.history import past_run
+from pipeline.history.read_runs import read_history
+from pipeline.history.record_names import State
 from pipeline.local.observer import NodeStatus
 from pipeline.local.run_pipeline import FinishedRun, run
 from tests.pictures import encoded
@@ -142,7 +145,9 @@ def test_report_leaves_figures_and_confusion_matrix_in_the_metadata(
     assert metrics["num_eval"].double_value == outcome.num_eval_examples
     assert metrics["blessed"].double_value == 1
     assert outcome.canary is not None
-    assert metrics["latency_ms"].double_value == pytest.approx(outcome.canary.latency_ms, rel=1e-5)
+    assert outcome.canary.latency is not None
+    latency_ms = outcome.canary.latency.value
+    assert metrics["latency_ms"].double_value == pytest.approx(latency_ms, rel=1e-5)
     rows = matrix["confusionMatrix"].struct_value.fields["rows"].list_value.values
     assert [cell.number_value for cell in rows[0].struct_value.fields["row"].list_value.values] == (
         _facts(first[0])["confusion"]["counts"][0]
@@ -223,8 +228,40 @@ def test_missed_bound_refuses_the_model_and_leaves_the_served_one(
     verdict = _facts(finished)["verdict"]
     assert verdict["headline"] == f"Refused: {len(outcome.missed_bounds)} bounds were missed"
     assert set(verdict["reasons"]) >= set(map(_sentence, outcome.missed_bounds))
+    backbone, *_, key = outcome.next_steps
+    assert backbone.endswith("--config transfer.")
+    assert key == "Only then the bound: evaluator.min_accuracy, evaluator.min_breed_accuracy."
+    assert all(f"  {step}\n" in said for step in outcome.next_steps)
+    assert verdict["next_steps"] == list(outcome.next_steps)
     [bound] = (bound for bound in verdict["bounds"] if bound["title"] == "Accuracy")
     assert bound["missed_by"] == pytest.approx(1 - accuracy)
+
+
+def test_missed_bound_that_is_only_reported_refuses_nothing(
+    first: tuple[FinishedRun, str], run_tiny: RunTiny, root: Path
+) -> None:
+    versions = _versions(root)
+
+    finished, said = run_tiny("evaluator.min_accuracy=1", "evaluator.report_only=true")
+
+    outcome = finished.outcome
+    [miss] = outcome.missed_bounds
+    assert outcome.blessed
+    assert outcome.next_steps == ()
+    assert len(_versions(root)) == len(versions) + 1
+    assert "Blessed and pushed, although a bound was missed" in said
+    assert f"  {miss}\n  evaluator.report_only is true: " in said
+    majority = ["majority", "class", f"{outcome.majority.accuracy:.3f}"]
+    assert any(line.split()[:3] == majority for line in said.splitlines())
+    verdict = _facts(finished)["verdict"]
+    assert verdict["blessed"]
+    assert verdict["headline"].endswith(", although a bound was missed")
+    assert _sentence(miss) in verdict["reasons"]
+    history = read_history(root)
+    last = history.runs[-1]
+    assert last.state is State.PUSHED
+    assert f"although {miss}" in past_run.verdict(last, history).plain
+    shutil.rmtree(outcome.pushed_path)  # type: ignore[arg-type] # not for the runs that follow
 
 
 def test_worse_model_is_refused_by_comparison_with_the_served_one(

@@ -14,6 +14,7 @@ from tensorflow_model_analysis.writers import eval_config_writer
 from components.evaluator.metrics import (
     ACCURACY,
     EXAMPLE_COUNT,
+    EXAMPLE_COUNT_CLASS,
     HAIR,
     METRIC_BY_NAME,
     SLICE_ACCURACY,
@@ -24,6 +25,9 @@ from trainer.preprocessing.features import BREED_KEY
 
 DROP_TITLE = f"Drop against the {BASELINE_NAME}"
 """Title of the bound on the drop of the accuracy below the served model's."""
+
+REPORT_ONLY = "evaluator.report_only is true: what was missed is shown, and refuses nothing."
+"""What is said where a model is blessed although it missed a bound."""
 
 
 def miss_in_words(bound: Bound) -> str:
@@ -63,6 +67,7 @@ def read_bounds(evaluation: Path | str) -> tuple[Bound, ...]:
         bound
         for spec in config.metrics_specs
         for metric in spec.metrics
+        if metric.class_name != EXAMPLE_COUNT_CLASS
         for each in metric.per_slice_thresholds
         for slicing in each.slicing_specs
         for bound in _bounds(metric, each.threshold, list(slicing.feature_keys), slices, failures)
@@ -94,13 +99,14 @@ def _bounds(
         else:
             value = slices[()].model.figures[name]
             kept = (name, False, ()) not in failures
-            yield Bound(_title(name), value, lower_bound, at_least=True, kept=kept)
+            setting = f"evaluator.{METRIC_BY_NAME[name].bound}"
+            yield Bound(_title(name), value, lower_bound, True, kept, setting=setting)
     if threshold.HasField("change_threshold") and not features and name in slices[()].changes:
         allowed = round(-threshold.change_threshold.absolute.value - HAIR, DIGITS)
         drop = 0 - slices[()].changes[name]
-        yield Bound(
-            DROP_TITLE, drop, allowed, at_least=False, kept=(name, True, ()) not in failures
-        )
+        kept = (name, True, ()) not in failures
+        setting = "evaluator.max_accuracy_drop"
+        yield Bound(DROP_TITLE, drop, allowed, at_least=False, kept=kept, setting=setting)
 
 
 def _within(
@@ -119,9 +125,10 @@ def _within(
         if each.model.figures[EXAMPLE_COUNT] >= options.get("min_pictures", 1)
     )
     kind = "breed" if feature == BREED_KEY else feature
+    setting = f"evaluator.min_{'breed' if feature == BREED_KEY else 'slice'}_accuracy"
     title = _title(name)
     misses = [
-        Bound(f"{title} of {slice_in_words(key)}", value, lower_bound, at_least=True, kept=False)
+        Bound(f"{title} of {slice_in_words(key)}", value, lower_bound, True, False, setting=setting)
         for value, key in held
         if (name, False, key) in failures
     ]
@@ -130,10 +137,11 @@ def _within(
     elif held:
         value, [(_, named)] = held[0]
         weakest = f"{title} of the weakest {kind}, {named}"
-        yield Bound(weakest, value, lower_bound, at_least=True, kept=True)
+        yield Bound(weakest, value, lower_bound, at_least=True, kept=True, setting=setting)
     else:
         # TFMA takes the bound for missed if there is no slice; slices that are too small keep it.
-        yield Bound(f"{title} of each {kind}", None, lower_bound, at_least=True, kept=bool(found))
+        each = f"{title} of each {kind}"
+        yield Bound(each, None, lower_bound, True, kept=bool(found), setting=setting)
 
 
 def _title(name: str) -> str:

@@ -15,7 +15,13 @@ from components.evaluator.metrics import EXAMPLE_COUNT
 from components.evaluator.results.answer_table import read_answer_table
 from components.evaluator.results.calibration import read_calibration
 from components.evaluator.results.figures import intervals_of, read_figures
-from components.evaluator.results.tables import breed_rows, confusion_order, dense, slice_rows
+from components.evaluator.results.tables import (
+    breed_rows,
+    confusion_order,
+    dense,
+    majority_class,
+    slice_rows,
+)
 from components.evaluator.results.tfma import load_slices, slice_key
 from components.evaluator.results.values import Confusion, Evaluation
 
@@ -44,6 +50,7 @@ def read_evaluation(
     )
     return Evaluation(
         num_eval=round(overall.model.figures[EXAMPLE_COUNT]),
+        majority=majority_class(slices),
         figures=read_figures(overall, model, baseline),
         breeds=breed_rows(breeds, train_counts, counts, baseline_counts),
         slices=tuple(slice_rows(config, slices, missed)),

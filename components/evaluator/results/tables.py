@@ -14,7 +14,7 @@ from tensorflow_model_analysis.proto import config_pb2
 from components.evaluator.metrics import ACCURACY, EXAMPLE_COUNT, HAIR, SLICE_ACCURACY, Cells
 from components.evaluator.results.figures import share_interval
 from components.evaluator.results.tfma import DIGITS, SliceResult
-from components.evaluator.results.values import BreedRow, SliceRow
+from components.evaluator.results.values import BreedRow, MajorityClass, SliceRow
 from trainer.preprocessing.features import BREED_KEY
 
 
@@ -60,6 +60,19 @@ def _bound(config: config_pb2.EvalConfig) -> tuple[float | None, int]:
                 bound = threshold.value_threshold.lower_bound.value
                 return round(bound + HAIR, DIGITS), options["min_pictures"]
     return None, 0
+
+
+def majority_class(
+    slices: Mapping[tuple[tuple[str, str], ...], SliceResult],
+) -> MajorityClass:
+    """Finds the most frequent breed by slice key; of equally frequent ones the first by name."""
+    counts = {
+        key[0][1]: result.model.figures[EXAMPLE_COUNT]
+        for key, result in sorted(slices.items())
+        if [feature for feature, _ in key] == [BREED_KEY]
+    }
+    breed = max(counts, key=counts.__getitem__)
+    return MajorityClass(breed, counts[breed] / sum(counts.values()))
 
 
 _MOST_TO_ARRANGE = 500  # breeds: optimal leaf ordering takes cubic time

@@ -47,6 +47,8 @@ class Bound:
     kept: bool
     unit: str = ""
     """Such as `ms`; empty for fractions."""
+    setting: str = ""
+    """Its dotted key, such as `evaluator.min_accuracy`."""
 
     @property
     def missed_by(self) -> float:
@@ -54,6 +56,15 @@ class Bound:
         if self.kept or self.value is None:
             return 0.0
         return abs(self.bound - self.value)
+
+
+@dataclass(frozen=True)
+class MajorityClass:
+    """The most frequent breed of the eval split: the classifier that a model must beat."""
+
+    breed: str
+    accuracy: float
+    """Of naming it for every picture: its share of the eval split, never less than chance."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +144,7 @@ class Evaluation:
     """All results of the Evaluator."""
 
     num_eval: int
+    majority: MajorityClass
     figures: tuple[Figure, ...]
     breeds: tuple[BreedRow, ...]
     """In label order."""

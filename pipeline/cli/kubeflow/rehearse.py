@@ -11,7 +11,7 @@ from rich.console import Console
 from components.evaluator.metrics import ACCURACY
 from foundation.exit_codes import ExitCode
 from pipeline.cli.app import app, clear_errors
-from pipeline.cli.train.run import figures_table
+from pipeline.cli.train.run import although, figures_table, say_misses
 
 if TYPE_CHECKING:
     from pipeline.kubeflow.rehearsal.options import RunIn
@@ -26,10 +26,10 @@ def report_rehearsal(finished: FinishedRehearsal, console: Console) -> None:
     if outcome.baseline:
         served = ACCURACY.written(outcome.baseline[ACCURACY.name])
         figures.add_row("Served model", served, "compared with")
-    if outcome.canary is not None and outcome.canary.latency_ms is not None:
+    if outcome.canary is not None and outcome.canary.latency is not None:
         figures.add_row(
             "Latency",
-            f"{outcome.canary.latency_ms:,.1f} ms",
+            f"{outcome.canary.latency.value:,.1f} ms",
             "within which 99 of 100 single pictures were answered",
         )
     if outcome.best_trial is not None:
@@ -39,14 +39,14 @@ def report_rehearsal(finished: FinishedRehearsal, console: Console) -> None:
     console.print(figures)
     console.print()
     if outcome.pushed_path:
-        console.print("[bold green]Blessed and pushed[/]")
+        console.print(f"[bold green]Blessed and pushed[/]{although(outcome)}")
         console.print(f"  path     {outcome.pushed_path}", soft_wrap=True)
     elif outcome.blessed:
-        console.print("[bold green]Blessed[/], not pushed: the pipeline has no Pusher.")
+        because = "not pushed: the pipeline has no Pusher"
+        console.print(f"[bold green]Blessed[/], {because}{although(outcome) or '.'}")
     else:
         console.print("[bold red]Not blessed, not pushed[/]: what was served before stays.")
-        for miss in outcome.missed_bounds:
-            console.print(f"  {miss}", soft_wrap=True)
+    say_misses(outcome, console)
     if finished.report_path is not None:
         console.print(f"  report   {finished.report_path}", soft_wrap=True)
     console.print(f"  log      {finished.log_path}", style="dim", soft_wrap=True)

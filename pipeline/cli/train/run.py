@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from components.evaluator.metrics import ACCURACY, METRICS
 from foundation.errors import UsageError
@@ -41,10 +42,35 @@ def figures_table(outcome: Outcome, bounds: Mapping[str, Any]) -> Table:
     for metric in METRICS:
         bound = bounds.get(metric.bound) if metric.bound is not None else None
         notes = [] if bound is None else [f"at least {metric.written(bound)}"]
-        if metric is METRICS[0]:
+        if metric is ACCURACY:
             notes.append(f"on {outcome.num_eval_examples:,} eval pictures")
         table.add_row(metric.title, metric.written(outcome.figures[metric.name]), ", ".join(notes))
+        if metric is ACCURACY:
+            majority = outcome.majority
+            naming = Text(f"of naming {majority.breed}, the most frequent, for every picture")
+            table.add_row("  majority class", metric.written(majority.accuracy), naming)
     return table
+
+
+def although(outcome: Outcome) -> str:
+    """Says that a blessed model missed bounds which are only reported; else returns nothing."""
+    count = len(outcome.missed_bounds)
+    if not count:
+        return ""
+    return f", although {'a bound was' if count == 1 else f'{count} bounds were'} missed"
+
+
+def say_misses(outcome: Outcome, console: Console) -> None:
+    """Prints each missed bound, and what to do about a refused model."""
+    from components.evaluator.results.bounds import REPORT_ONLY
+
+    lines = [f"  {miss}" for miss in outcome.missed_bounds]
+    if outcome.blessed and lines:
+        lines.append(f"  {REPORT_ONLY}")
+    if outcome.next_steps:
+        lines += ["What to do next:", *(f"  {step}" for step in outcome.next_steps)]
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
@@ -69,10 +95,10 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
             f"may be at most {ACCURACY.written(config.evaluator.max_accuracy_drop)} better",
         )
     canary = outcome.canary
-    if canary is not None and canary.latency_ms is not None:
+    if canary is not None and canary.latency is not None:
         figures.add_row(
             "Latency",
-            f"{canary.latency_ms:,.1f} ms",
+            f"{canary.latency.value:,.1f} ms",
             f"at most {config.canary.max_latency_ms:,g} ms, for 99 of 100 single pictures",
         )
     if config.tuner is not None and outcome.best_trial is not None:
@@ -87,18 +113,18 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
     console.print(figures)
     console.print()
     if outcome.pushed_path:
-        console.print("[bold green]Blessed and pushed[/]")
+        console.print(f"[bold green]Blessed and pushed[/]{although(outcome)}")
         console.print(f"  version  {outcome.pushed_path.name}")
         console.print(f"  path     {outcome.pushed_path}", soft_wrap=True, markup=False)
         _report_served(outcome.pushed_path, console)
     elif outcome.blessed:
-        console.print("[bold green]Blessed[/], not pushed, because pusher.enabled is false.")
+        because = "not pushed, because pusher.enabled is false"
+        console.print(f"[bold green]Blessed[/], {because}{although(outcome) or '.'}")
     else:
         console.print("[bold red]Not blessed, not pushed[/]: what was served before stays.")
-        for miss in outcome.missed_bounds:
-            console.print(f"  {miss}", soft_wrap=True, markup=False)
-        if canary is not None and canary.misses:
-            console.print(f"  server   {canary.log_path}", style="dim", soft_wrap=True)
+    say_misses(outcome, console)
+    if canary is not None and canary.misses:
+        console.print(f"  server   {canary.log_path}", style="dim", soft_wrap=True)
     if finished.report_path is not None:
         console.print(f"  report   {finished.report_path}", soft_wrap=True, markup=False)
     console.print(f"  log      {finished.log_path}", style="dim", soft_wrap=True, markup=False)
@@ -115,14 +141,7 @@ def _next_commands(config: Config, finished: FinishedRun) -> Iterator[str]:
     yield as_typed("review", "--root", config.root_path)
     yield as_typed("history", "--root", config.root_path)
     yield as_typed("tensorboard", "--root", config.root_path)
-    again = as_typed("run", "...")
-    if outcome.canary is not None and outcome.canary.misses:
-        yield f"{again}                              to try it once more"
-        yield f"{again} --set canary.BOUND=X        to change a bound"
-    elif not outcome.blessed:
-        yield f"{again} --set trainer.epochs=N      to train longer"
-        yield f"{again} --set evaluator.BOUND=X     to change a bound"
-    elif config.data.source is None:
+    if outcome.blessed and config.data.source is None:
         yield as_typed("run", "--data", "FOLDER_OR_ARCHIVE_OF_YOUR_PICTURES")
 
 
