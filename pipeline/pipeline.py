@@ -185,6 +185,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
             commit=plan.commit,
             decisions=plan.decisions,
             code=plan.code[REPORT.name],
+            records=str(plan.data_path) if plan.data else "",
         )
 
     return Pipeline(

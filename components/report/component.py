@@ -60,6 +60,7 @@ def Report(  # noqa: N802 - a component is named as a class
     commit: Parameter[str],
     code: Parameter[str],
     decisions: Parameter[str],
+    records: Parameter[str],
     baseline: InputArtifact[standard_artifacts.Model] = None,
     infra_blessing: InputArtifact[standard_artifacts.InfraBlessing] = None,
     pushed_model: InputArtifact[standard_artifacts.PushedModel] = None,
@@ -69,7 +70,8 @@ def Report(  # noqa: N802 - a component is named as a class
     `baseline` may be empty; the inputs with a default are missing where the run lacks their nodes.
     `settings` is the configuration as JSON, but the settings stored with the model take precedence.
     `commit` is empty if unknown. `code` is the fingerprint of this component's code.
-    `decisions` says in words what people decided about single images; it is empty on a cluster.
+    `decisions` says in words what people decided about single images. `records` is the folder of
+    the records. Both are empty on a cluster, where this step does not see them.
     """
     artifacts: dict[str, Artifact | None] = {
         "examples": examples,
@@ -97,6 +99,7 @@ def Report(  # noqa: N802 - a component is named as a class
         artifact_rows(artifacts, configured),
         folder / CONFIGURATION_FILE,
         decisions,
+        Path(records) if records else None,
     )
     started_at = time.monotonic()
     page = render(facts)

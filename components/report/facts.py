@@ -141,6 +141,40 @@ class DriftTable:
 
 
 @dataclass(frozen=True)
+class FoundFile:
+    """An image file about which the conversion found something."""
+
+    name: str
+    """As in the records."""
+    breed: str
+    """Empty if it has none."""
+    detail: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A kind of problem with the images."""
+
+    name: str
+    """As in audit.csv, or `rejected`."""
+    meaning: str
+    count: int
+    files: tuple[FoundFile, ...]
+    """The first few."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the conversion found odd about the images."""
+
+    findings: tuple[Finding, ...]
+    left_out: tuple[tuple[str, int], ...]
+    """Breeds too small to be split, and their number of images."""
+    tables: tuple[str, ...]
+    """Paths of the CSV files that name every file."""
+
+
+@dataclass(frozen=True)
 class Data:
     """The train and eval data."""
 
@@ -152,6 +186,8 @@ class Data:
     anomalies: tuple[str, ...]
     decisions: str = ""
     """What people decided about single images, in words; empty where nobody did."""
+    audit: Audit | None = None
+    """None where the records are out of reach, as on a cluster."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from tfx.utils import io_utils
 from components.evaluator.results.answer_table import read_answers
 from components.evaluator.results.bounds import read_bounds
 from components.evaluator.results.evaluation import read_evaluation
+from components.report.audit import read_audit
 from components.report.dataset_statistics import read_data
 from components.report.facts import (
     ArtifactRow,
@@ -45,8 +46,11 @@ def gather(
     artifacts: tuple[ArtifactRow, ...],
     configuration_path: Path,
     decisions: str,
+    records: Path | None = None,
 ) -> ReportFacts:
-    """Reads a run's artifacts into facts; `decisions` are those about single images, in words.
+    """Reads a run's artifacts, and the audit beside its `records`, into facts.
+
+    `decisions` are those about single images, in words.
 
     Errors in verdict, evaluation and provenance are raised. Curves, statistics and images are
     optional, because the model may be served by now: where they fail they are left out, and the
@@ -76,6 +80,8 @@ def gather(
         ),
         Data(breeds=tuple(breeds), splits=(), histograms=(), drifts=(), anomalies=()),
     )
+    if records is not None:
+        data = replace(data, audit=illustration("audit", lambda: read_audit(records), None))
     with _timed("evaluation"):
         evaluation = read_evaluation(sources.evaluation, breeds, _train_counts(data))
         verdict = read_verdict(sources, evaluation, read_bounds(sources.evaluation))

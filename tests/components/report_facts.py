@@ -25,10 +25,13 @@ from components.evaluator.results.values import (
 )
 from components.report.facts import (
     ArtifactRow,
+    Audit,
     ConfusedPair,
     Data,
     Drift,
     DriftTable,
+    Finding,
+    FoundFile,
     Gallery,
     Histogram,
     ModelPicture,
@@ -294,6 +297,12 @@ def _data(names: tuple[str, ...], rng: np.random.Generator) -> Data:
         ),
         anomalies=(),
         decisions="3 relabelled, 1 dropped, 2 kept by decision",
+        audit=Audit(
+            (Finding("near-copy", "almost like others", 1234, (
+                FoundFile(f"<b>{names[0]}</b>/1.jpg", names[0], "looks like group 1"),)),),
+            (("Too Rare", 1),),
+            ("/records/audit.csv", "/records/rejected.csv"),
+        ),
     )  # fmt: skip
 
 

@@ -124,6 +124,7 @@ def test_report_of_a_first_run_says_what_was_measured_and_pushed(
     assert np.trace(counts) / counts.sum() == pytest.approx(outcome.figures["accuracy"])
     assert tuple(facts["confusion"]["breeds"]) == records.labels
     assert facts["provenance"]["facts"]["Data fingerprint"] == records.fingerprint
+    assert facts["data"]["audit"]["tables"][0] == str(records.path / "audit.csv")
     assert {path.name for path in page.parent.iterdir()} == {
         "report.html", "facts.json", "configuration.yaml"
     }  # fmt: skip

@@ -98,6 +98,10 @@ def _sections(facts: ReportFacts) -> list[Section]:
             data.splits or data.histograms or data.drifts or data.anomalies,
         ),
         (
+            Section("audit", "What is odd about the pictures", "Odd pictures"),
+            data.audit is not None and (data.audit.findings or data.audit.left_out),
+        ),
+        (
             Section("provenance", "Where it comes from, and how to do it again", "Provenance"),
             provenance.facts
             or provenance.artifacts
