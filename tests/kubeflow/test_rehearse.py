@@ -6,8 +6,10 @@ import io
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,9 +37,56 @@ COMPARED = ["max_accuracy_drop=0.02"]
 Rehearse = Callable[..., tuple[FinishedRehearsal, str]]
 
 
+# Kubeflow 3 has no ML Metadata. Python reads this first in every process that finds it on its path.
+WITHOUT_METADATA_STORE = """
+import importlib.util, pathlib, sys, types
+
+STORE = "ml_metadata.metadata_store.pywrap.metadata_store_extension"
+SERVICE = "ml_metadata.proto.metadata_store_service_pb2_grpc"
+
+class Blocked(types.ModuleType):
+    def __getattr__(self, name):
+        if name == "LoadSimpleTypes":  # constants, which importing ml_metadata reads
+            folder = pathlib.Path(importlib.util.find_spec("ml_metadata").origin).parent
+            path = folder / "metadata_store/pywrap/metadata_store_extension.so"
+            spec = importlib.util.spec_from_file_location(STORE, path)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            return module.metadata_store.LoadSimpleTypes
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise SystemExit("a step used ML Metadata: " + name)
+
+sys.modules[STORE] = types.ModuleType(STORE)
+sys.modules[STORE].metadata_store = Blocked("metadata_store")
+sys.modules[SERVICE] = Blocked(SERVICE)
+"""
+
+
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("rehearsal")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of rehearsals, whose steps can reach no metadata store, local or over gRPC."""
+    blocked = tmp_path_factory.mktemp("blocked")
+    (blocked / "sitecustomize.py").write_text(WITHOUT_METADATA_STORE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(blocked), prepend=os.pathsep)
+        yield tmp_path_factory.mktemp("rehearsal")
+
+
+def test_steps_that_used_the_metadata_store_would_fail(root: Path) -> None:
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from tfx.orchestration import metadata\n"
+            "with metadata.Metadata(metadata.sqlite_metadata_connection_config(':memory:')): pass",
+        ],
+        capture_output=True,
+        text=True,
+    )
+
+    assert ended.returncode == 1
+    assert "a step used ML Metadata: " in ended.stderr
 
 
 @pytest.fixture(scope="module")
