@@ -22,6 +22,7 @@ from pipeline.kubeflow.rehearsal.options import RehearsalOptions
 from pipeline.kubeflow.rehearsal.rehearse import rehearse
 from pipeline.kubeflow.step.apply_parameters import apply_parameters
 from pipeline.kubeflow.step.run_step import check_writable, records_at
+from tests.kubeflow.conftest import CompileTiny
 
 pytestmark = pytest.mark.slow
 
@@ -122,6 +123,37 @@ def test_read_only_volume_of_a_rehearsal_is_not_written(tmp_path: Path) -> None:
 def test_volume_that_is_not_mounted_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"There is no folder /data: the volume"):
         records_at(str(tmp_path / "data"), "/data")
+
+
+def test_bucket_with_nothing_but_the_mark_of_a_folder_has_no_records(
+    compile_tiny: CompileTiny, tmp_path: Path
+) -> None:
+    package = compile_tiny("kubeflow.data=s3://dogs/records")
+    container = package.pipeline["deploymentSpec"]["executors"]["exec-import-example-gen"][
+        "container"
+    ]
+    (tmp_path / "dogs").mkdir()
+    (tmp_path / "dogs/records").touch()  # what the launcher makes of an object `records/`
+    message = json.dumps(
+        {
+            "inputs": {
+                "artifacts": {"pipeline_records": {"artifacts": [{"uri": "s3://dogs/records"}]}},
+                "parameterValues": {"pipeline_data": "s3://dogs/records"},
+            },
+            "outputs": {"artifacts": {}, "outputFile": str(tmp_path / "output.json")},
+        }
+    )
+    arguments = [message if each == "{{$}}" else each for each in container["args"]]
+
+    ended = subprocess.run(
+        [sys.executable, *container["command"][1:], *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "DOGBREED_MOUNTS": json.dumps({"/s3": str(tmp_path)})},
+    )
+
+    assert ended.returncode == 1
+    assert "failed: The folder s3://dogs/records is empty" in ended.stderr.splitlines()[-1]
 
 
 def test_parameters_that_arrive_as_floating_point_reach_the_training(records: Dataset) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from pipeline.kubeflow.step.uris import Places, launcher_path
+from pipeline.kubeflow.step.uris import Places, launcher_path, restore_folder
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,19 @@ def test_what_lies_below_an_artifact_is_below_its_location() -> None:
     )
     assert places.remote("/s3/dogs/run/model-2") == "s3://dogs/run/model-2"
     assert places.remote("/elsewhere") == "/elsewhere"
+
+
+def test_object_that_marks_a_folder_is_no_artifact(tmp_path: Path) -> None:
+    marked, page = tmp_path / "records", tmp_path / "page.html"
+    marked.touch()
+    page.write_text("<!doctype html>")
+
+    for path in (marked, page, tmp_path / "nothing"):
+        restore_folder(str(path))
+
+    assert [*marked.iterdir()] == []
+    assert page.read_text() == "<!doctype html>"
+    assert not (tmp_path / "nothing").exists()
 
 
 def test_rehearsal_lets_folders_stand_for_paths_of_a_container() -> None:

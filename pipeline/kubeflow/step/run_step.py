@@ -28,7 +28,7 @@ from pipeline.kubeflow.parameters import (
 from pipeline.kubeflow.step.apply_parameters import apply_parameters
 from pipeline.kubeflow.step.executor_messages import Message, for_launcher, for_tfx
 from pipeline.kubeflow.step.gpus import check_gpus
-from pipeline.kubeflow.step.uris import Places
+from pipeline.kubeflow.step.uris import Places, restore_folder
 from pipeline.kubeflow.system_types import HTML, title_of
 
 
@@ -99,11 +99,13 @@ def run_step(args: argparse.Namespace, beam_args: list[str]) -> None:
     location = _where_records_are(args.step, given)
     message = for_tfx(given, inputs_spec, outputs_spec, places)
     parameters = message["inputs"]["parameterValues"]
+    for uri in _input_uris(given):
+        restore_folder(places.local(uri))
     if location is not None:
         parameters[PREFIX + DATA] = places.local(location)
     outputs = _prepare(args.step, parameters, location, places)
     message["inputs"]["parameterValues"] = _mapped(
-        apply_parameters(args.step, parameters, inputs=_input_locations(given)),
+        apply_parameters(args.step, parameters, inputs=" ".join(_input_uris(given))),
         args.step,
         places,
         is_from_records=location is not None,
@@ -154,9 +156,9 @@ def _finish_outputs(given: Message, message: Message) -> None:
             path.write_bytes(page)
 
 
-def _input_locations(executor_input: Message) -> str:
+def _input_uris(executor_input: Message) -> list[str]:
     artifacts = executor_input.get("inputs", {}).get("artifacts", {})
-    return " ".join(artifacts[key]["artifacts"][0]["uri"] for key in sorted(artifacts))
+    return [artifacts[key]["artifacts"][0]["uri"] for key in sorted(artifacts)]
 
 
 def _where_records_are(step: str, executor_input: Message) -> str | None:

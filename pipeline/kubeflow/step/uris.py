@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 MOUNTS_VARIABLE = "DOGBREED_MOUNTS"
 """Variable of a rehearsal without containers: a JSON mapping of container paths to folders."""
@@ -34,6 +34,18 @@ def launcher_path(location: str) -> str:
         return location
     scheme, _, rest = location.partition("://")
     return f"{_FOLDERS[scheme]}/{rest.partition('?')[0]}"
+
+
+def restore_folder(path: str) -> None:
+    """Makes a folder of an empty file that the launcher put in its place.
+
+    Consoles and S3 clients mark a folder by an object of no bytes, `KEY/`, which stores list with
+    what is in it. The launcher takes it for a file, and fails by itself if there is more.
+    """
+    place = Path(path)
+    if place.is_file() and place.stat().st_size == 0:
+        place.unlink()
+        place.mkdir()
 
 
 @dataclass
