@@ -83,7 +83,7 @@ _FLAGS: dict[EngineName, tuple[str, ...]] = {
     "buildah": ("--layers",),  # the others cache layers by default
 }
 
-_STEP = re.compile(r"^(?:STEP (\d+)/(\d+): |#\d+ \[(?:\S+ )?(\d+)/(\d+)\] )(.*)")
+_STEP = re.compile(r"^(?:(?:\[\d+/\d+\] )?STEP (\d+)/(\d+): |#\d+ \[(?:\S+ )?(\d+)/(\d+)\] )(.*)")
 _LINES_KEPT = 30  # of the engine's output, printed if it fails
 
 
@@ -170,10 +170,11 @@ def image_size(engine: Engine, tag: str) -> str | None:
 def _command(engine: Engine, options: ImageOptions) -> list[str]:
     from pipeline.plan import git_commit  # slow imports, which `--help` should not wait for
 
-    arguments = {
-        "VARIANT": options.variant,
-        "VERSION": importlib.metadata.version("dogbreed"),
-        "REVISION": git_commit() or "unknown",
+    arguments: dict[str, str] = {"VARIANT": options.variant}
+    labels = {
+        "org.opencontainers.image.version": importlib.metadata.version("dogbreed"),
+        "org.opencontainers.image.revision": git_commit() or "unknown",
+        "dogbreed.variant": options.variant,
     }
     if options.base is not None:
         arguments["BASE"] = options.base
@@ -184,6 +185,7 @@ def _command(engine: Engine, options: ImageOptions) -> list[str]:
         f"--file={_DOCKERFILE}",
         f"--tag={options.tag}",
         *(f"--build-arg={name}={value}" for name, value in arguments.items()),
+        *(f"--label={name}={value}" for name, value in labels.items()),
         *options.engine_flags,
         ".",
     ]
