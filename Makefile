@@ -23,7 +23,7 @@ check: lint ## style, imports, types and the quick tests: a minute on two cores
 # tests of networks a third of their time, so there it is asked for: make test ARGS=--cov
 COVERAGE = $(shell $(BIN)/python -c 'import sys; print("--cov" if sys.version_info >= (3, 12) else "")')
 test: setup ## run all tests; from Python 3.12 on, print how much of each file they run
-	$(if $(COVERAGE),COVERAGE_CORE=sysmon) $(BIN)/pytest -n 2 --dist loadfile $(COVERAGE) $(ARGS)
+	$(if $(COVERAGE),COVERAGE_CORE=sysmon) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(COVERAGE) $(ARGS)
 
 lint: setup ## check style, types, and which package imports which
 	$(BIN)/ruff check .

@@ -94,7 +94,7 @@ def test_real_run_is_recorded_with_all_there_is_to_say(
     )
     assert run.num_eval_examples == outcome.num_eval_examples
     assert run.data_fingerprint == records.fingerprint
-    assert run.configuration["trainer"]["epochs"] == 8
+    assert run.configuration["trainer"]["epochs"] == 20
     assert [node.name for node in run.nodes] == list(first_run.finished.display.nodes)
     assert run.elapsed_s is not None
     assert run.elapsed_s > sum(node.elapsed_s or 0 for node in run.nodes)
@@ -117,7 +117,7 @@ def test_table_says_of_each_run_what_changed_and_what_became_of_it(
     )
     assert "evaluator.min_accuracy 0.0 → 1.0" in said
     assert "failed at Trainer" in said
-    assert "trainer.epochs 8 → 9" in said
+    assert "trainer.epochs 20 → 9" in said
     assert "interrupted" in said
     assert "trainer.network.blocks [1, 1] → [1, 2]" in said
     assert f"Served now: version {version} of {four_runs / 'served'}." in said
@@ -144,7 +144,7 @@ def test_json_is_everything_for_programs(four_runs: Path) -> None:
     assert said["runs"][2]["failed_node"] == "Trainer"
     assert said["runs"][2]["reasons"] == ["the loss is not finite at step 3"]
     assert said["runs"][2]["git_commit"] == "c0ffee-dirty"
-    assert said["runs"][2]["changes"]["trainer.epochs"] == {"before": 8, "after": 9}
+    assert said["runs"][2]["changes"]["trainer.epochs"] == {"before": 20, "after": 9}
     assert said["runs"][3]["seconds"] is None
     assert str(said["served"]["version"]) == said["runs"][0]["pushed_version"]
 
@@ -159,7 +159,7 @@ def test_two_runs_side_by_side_differ_in_settings_figures_and_breeds(
 
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
-    assert "trainer.epochs 8 9" in said
+    assert "trainer.epochs 20 9" in said
     assert "evaluator.min_accuracy 1.0 0.0" in said
     assert "Toy Husky 0.250 1.000 +0.750 Toy Poodle 0.500 0.750 +0.250" in said
     assert "2 better, 0 worse, 1 the same" in said
@@ -180,7 +180,7 @@ def test_runs_of_an_earlier_version_are_listed_with_what_there_is(
     assert run.pushed_version == first_run.finished.outcome.pushed_path.name  # type: ignore[union-attr]
     assert not run.figures
     assert run.elapsed_s is not None
-    assert run.configuration["trainer"]["epochs"] == 8
+    assert run.configuration["trainer"]["epochs"] == 20
     assert changes(run.configuration, {"trainer": {"epochs": 9}, "pusher": {}})[0].after == 9
     assert _dogbreed("history", "--root", root).returncode == 0
 

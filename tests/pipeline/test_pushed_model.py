@@ -76,4 +76,4 @@ def test_model_says_what_it_was_made_of(first: tuple[FinishedRun, str], records:
     about = json.loads((pushed / "assets.extra" / "dogbreed.json").read_text())
 
     assert tuple(about["breeds"]) == records.labels
-    assert about["trainer"]["epochs"] == 8
+    assert about["trainer"]["epochs"] == 20
