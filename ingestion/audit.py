@@ -11,9 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
+from math import ceil
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from PIL import Image, ImageChops
+
+from ingestion.split import EVAL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,7 +153,12 @@ class Audit:
 
 
 def audit(
-    images: Iterable[Seen], num_splits: int, *, keep_contradictory: bool, fill_up: bool
+    images: Iterable[Seen],
+    num_splits: int,
+    *,
+    keep_contradictory: bool,
+    fill_up: bool,
+    min_eval_share: float = 0,
 ) -> Audit:
     """Compares all images with each other, in about 70 bytes of memory per image.
 
@@ -160,6 +168,8 @@ def audit(
         keep_contradictory: whether to keep images of several classes.
         fill_up: whether to move an image to each split that lacks its class: chance leaves one
             class of ten images in ten without any for evaluation.
+        min_eval_share: share of a class that is moved to the eval split where copies and images
+            left out have made it smaller.
     """
     by_key: defaultdict[bytes, Counter[int]] = defaultdict(Counter)
     records: list[tuple[bytes, int, int, int]] = []
@@ -191,20 +201,25 @@ def audit(
                 single[label].append((key, split, num_bytes))
     if fill_up:
         for label, candidates in single.items():
-            split_of |= _fill_up(totals, label, candidates)
+            split_of |= _fill_up(totals, label, candidates, min_eval_share)
     return Audit(totals, copies, contradictory, rejected, near, split_of)
 
 
 def _fill_up(
-    totals: tuple[SplitTotals, ...], label: int, candidates: list[tuple[bytes, int, int]]
+    totals: tuple[SplitTotals, ...],
+    label: int,
+    candidates: list[tuple[bytes, int, int]],
+    min_eval_share: float,
 ) -> dict[bytes, int]:
-    """Moves one image of a class to each split that has none; returns new splits by key."""
+    """Moves images of a class to splits that have too few of it; returns new splits by key."""
     moved: dict[bytes, int] = {}
+    num_images = sum(total.examples[label] for total in totals)
     for number, total in enumerate(totals):
+        wanted = max(1, ceil(min_eval_share * num_images)) if number == EVAL else 1
         for key, split, num_bytes in candidates:
-            if total.examples[label]:
+            if total.examples[label] >= wanted:
                 break
-            if totals[split].examples[label] > 1 and key not in moved:
+            if split != number and totals[split].examples[label] > 1 and key not in moved:
                 moved[key] = number
                 for place, step in ((totals[split], -1), (total, 1)):
                     place.examples[label] += step

@@ -49,7 +49,13 @@ from ingestion.sources.fingerprint import SourceKey
 from ingestion.sources.reader import Reader, Unusable
 from ingestion.sources.readers import TFDS_PREFIX, open_reader
 from ingestion.sources.stores import Entry, open_store
-from ingestion.split import check_classes, eval_step, split_by_position, split_names
+from ingestion.split import (
+    check_classes,
+    eval_step,
+    least_eval_share,
+    split_by_position,
+    split_names,
+)
 from ingestion.staging import Staging
 from ingestion.workers.external_sort import SpilledRecord, spilled_images, write_shards
 from ingestion.workers.pool import FEW_PICTURES, WorkerPool, available_cores
@@ -147,6 +153,7 @@ def _convert_into(
         len(splits),
         keep_contradictory=options.contradictory == "keep",
         fill_up=options.min_eval > 0 and options.min_train > 0,
+        min_eval_share=least_eval_share(options),
     )
     totals = found.totals
     check_classes(labels, tuple(total.examples for total in totals), options)

@@ -12,7 +12,6 @@ if TYPE_CHECKING:  # spares the workers importing pydantic
     from ingestion.options import ConvertOptions
 
 TRAIN, EVAL = 0, 1
-_ENOUGH_OF_SHARE = 0.9  # source system 1 asks for 18 % where every 5th image is kept
 
 
 def split_names(options: ConvertOptions) -> tuple[str, ...]:
@@ -25,6 +24,14 @@ def split_names(options: ConvertOptions) -> tuple[str, ...]:
 def eval_step(options: ConvertOptions) -> int:
     """Returns n for a split that puts every n-th image of a class into eval."""
     return max(2, round(1 / options.eval_share))
+
+
+def least_eval_share(options: ConvertOptions) -> float:
+    """Returns the share of a class that eval must have, whatever was left out of it.
+
+    Source system 1 asks for 18 % where it keeps every 5th image.
+    """
+    return 0.9 / eval_step(options) if options.split == "every-5th" else 0
 
 
 def split_by_position(position: int, step: int) -> int:
@@ -91,13 +98,6 @@ def _problem(name: str, counts: list[int], options: ConvertOptions) -> str:
             return (
                 f"{name} has {total - num_eval} of {total} pictures for training, "
                 f"fewer than {options.min_train}"
-            )
-    if options.split == "every-5th":
-        step = eval_step(options)
-        if total >= step and counts[EVAL] < _ENOUGH_OF_SHARE * total / step:
-            return (
-                f"{name} has {counts[EVAL]} of {total} pictures for evaluation "
-                f"({counts[EVAL] / total:.0%}), too far below {1 / step:.0%}"
             )
     return ""
 
