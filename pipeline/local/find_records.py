@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from foundation.errors import DatasetError
+from foundation.errors import UsageError
 from ingestion.conversion import convert
 from ingestion.dataset import (
     AUDIT_FILE,
@@ -43,13 +43,14 @@ def find_records(config: Config, console: Console) -> Dataset:
 
     Raises:
         DatasetError: the source cannot be used.
+        UsageError: there are decisions, but the source is converted already.
     """
     source = config.data.source
     if source is None:
         source = str(_sample(config.root_path / "sample", console))
     elif Path(source, DATASET_FILE).is_file():
         if config.data.convert.decisions is not None:
-            raise DatasetError(
+            raise UsageError(
                 f"data.convert.decisions is applied when pictures are converted, and {source} is "
                 "converted already: name the pictures, or convert them again with --decisions."
             )

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from foundation.errors import DatasetError
+from foundation.errors import UsageError
 from ingestion.dataset import Dataset
 from ingestion.records import decode_example, read_records
 from ingestion.toy_dogs.sample import write_sample
@@ -142,5 +142,5 @@ def test_what_cannot_be_reviewed_or_decided_is_said(tmp_path: Path, records: Dat
     decisions = tmp_path / "decisions.csv"
     decisions.write_text("file,decision\n")
     config = _config(tmp_path, records.path, f"data.convert.decisions={decisions}")
-    with pytest.raises(DatasetError, match="is converted already"):
+    with pytest.raises(UsageError, match="is converted already"):
         find_records(config, Console(file=io.StringIO()))
