@@ -20,6 +20,7 @@ from components.evaluator.results.values import (
     Evaluation,
     Figure,
     Interval,
+    Kept,
     MajorityClass,
     SliceRow,
 )
@@ -195,7 +196,9 @@ def _evaluation(
         slices=tuple(slices),
         confusion=Confusion(names, tuple(map(tuple, counts.tolist())), clustered),
         calibration=Calibration(
-            tuple(bins), 0.058, Interval(0.049, 0.071), 0.083 if baseline else None
+            tuple(bins), 0.058, Interval(0.049, 0.071), 0.083 if baseline else None,
+            kept=(Kept(0.9, 0.4, 0.99), Kept(0.5, 0.8, 0.93), Kept(0.1, 1.0, accuracy)),
+            known_share=0.987,
         ),
     )  # fmt: skip
 

@@ -168,6 +168,15 @@ def test_confusion_matrix_is_the_known_one(facts: Evaluation) -> None:
         assert abs(order.index(one) - order.index(other)) == 1
 
 
+def test_accuracy_rises_as_less_is_answered(facts: Evaluation) -> None:
+    sure, all_of_them = facts.calibration.kept
+
+    assert (sure.threshold, sure.share, sure.accuracy) == pytest.approx((0.85, 0.7, 1))
+    assert (all_of_them.threshold, all_of_them.share) == pytest.approx((0.55, 1))
+    assert all_of_them.accuracy == pytest.approx(0.7)
+    assert facts.calibration.known_share == pytest.approx(0.7)
+
+
 def test_calibration_is_tfmas_over_the_breeds_that_were_named(facts: Evaluation) -> None:
     bins = [(each.low, each.high, each.count) for each in facts.calibration.bins]
     shares = [(each.confidence, each.accuracy) for each in facts.calibration.bins]

@@ -217,10 +217,17 @@ def test_figures_of_a_pretrained_backbone_come_with_a_warning(pretrained: bool) 
     assert ("Stanford Dogs is drawn from ImageNet" in page.text) == pretrained
 
 
+def test_share_of_known_pictures_is_said() -> None:
+    page = _Page(render(make_facts(5)))
+
+    assert "It knows 0.987 of the eval pictures" in page.text
+
+
 def test_charts_are_what_plotly_draws_and_numbers_are_finite() -> None:
     charts = json.loads(_Page(render(make_facts(30))).charts, parse_constant=pytest.fail)
 
-    assert {"calibration", "recalls", "confusion", "splits", "training_loss"} <= set(charts)
+    named = {"calibration", "kept", "recalls", "confusion", "splits", "training_loss"}
+    assert named <= set(charts)
     assert charts["training_loss"]["data"][0]["y"][2] is None  # it was not a number
     for chart in charts.values():
         # The page puts in the theme's colours; Plotly's own types know every other part.

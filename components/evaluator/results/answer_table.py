@@ -17,6 +17,7 @@ from components.evaluator.answer_columns import (
     FILENAME,
     GUESS_PROBABILITIES,
     GUESSES,
+    IS_KNOWN,
     LABEL,
     NUM_BETTER,
     TRUTH_PROBABILITY,
@@ -43,6 +44,8 @@ class ModelAnswers:
     """`(n,)`: 1 where fewer than five labels are more probable than the true one, else 0."""
     cross_entropy: NDArray[np.float64]
     """`(n,)`, in nats."""
+    is_known: NDArray[np.bool_] | None = None
+    """`(n,)`; None where the model does not say."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,9 @@ def _model_answers(table: pa.Table, prefix: str) -> ModelAnswers:
         flat: NDArray[np.generic] = column.flatten().to_numpy()
         return flat.reshape(len(table), -1)
 
+    # An earlier version did not keep it.
+    kept = prefix + IS_KNOWN in table.column_names
+    says_what_it_knows = kept and not table[prefix + IS_KNOWN].null_count
     guesses = lists(GUESSES).astype(np.int32)
     return ModelAnswers(
         guesses=guesses,
@@ -91,6 +97,7 @@ def _model_answers(table: pa.Table, prefix: str) -> ModelAnswers:
         right=(guesses[:, 0] == table[LABEL].to_numpy()).astype(np.float64),
         in_top_5=(values(NUM_BETTER).astype(np.int32) < _BEST_OF).astype(np.float64),
         cross_entropy=values(CROSS_ENTROPY).astype(np.float64),
+        is_known=values(IS_KNOWN).astype(np.bool_) if says_what_it_knows else None,
     )
 
 

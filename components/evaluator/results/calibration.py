@@ -10,14 +10,24 @@ import tensorflow_model_analysis as tfma
 from numpy.typing import NDArray
 
 from components.evaluator.metrics import BASELINE, CALIBRATION, CALIBRATION_BINS
-from components.evaluator.results.values import Calibration, CalibrationBin, Interval
+from components.evaluator.results.answer_table import ModelAnswers
+from components.evaluator.results.values import Calibration, CalibrationBin, Interval, Kept
 
 # TFMA sorts probabilities into this many bins first, rounded down, and those into the plot's.
 _TFMA_BINS = 10_000
+_MOST_THRESHOLDS = 100  # points of a curve
 
 
-def read_calibration(evaluation: Path | str, ece_interval: Interval | None) -> Calibration:
-    """Reads the bins of an evaluation, and computes the expected calibration error."""
+def read_calibration(
+    evaluation: Path | str, answers: ModelAnswers, ece_interval: Interval | None
+) -> Calibration:
+    """Reads the bins of an evaluation, and computes the expected calibration error.
+
+    Args:
+        evaluation: folder or address.
+        answers: the model's.
+        ece_interval: of that error.
+    """
     bins: dict[bool, tuple[CalibrationBin, ...]] = {}
     for record in tfma.load_plots(str(evaluation)):
         if record.slice_key.single_slice_keys:
@@ -31,6 +41,30 @@ def read_calibration(evaluation: Path | str, ece_interval: Interval | None) -> C
         ece=expected_calibration_error(bins[False]),
         ece_interval=ece_interval,
         baseline_ece=expected_calibration_error(bins[True]) if True in bins else None,
+        kept=kept_answers(answers.guess_probabilities[:, 0], answers.right),
+        known_share=float(answers.is_known.mean()) if answers.is_known is not None else None,
+    )
+
+
+def kept_answers(confidence: NDArray[np.float32], right: NDArray[np.float64]) -> tuple[Kept, ...]:
+    """Computes the accuracy over those answers that a threshold leaves, for every threshold.
+
+    Args:
+        confidence: `(n,)`: top-1 probability.
+        right: `(n,)`: 1 where the top-1 label is correct, else 0.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    ends = np.flatnonzero(np.diff(confidence[order], append=-1))  # of answers equally probable
+    if len(ends) > _MOST_THRESHOLDS:
+        ends = ends[np.linspace(0, len(ends) - 1, _MOST_THRESHOLDS).round().astype(int)]
+    num_right = np.cumsum(right[order])
+    return tuple(
+        Kept(
+            threshold=float(confidence[order[end]]),
+            share=float((end + 1) / len(order)),
+            accuracy=float(num_right[end] / (end + 1)),
+        )
+        for end in ends.tolist()
     )
 
 

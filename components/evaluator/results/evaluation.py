@@ -59,5 +59,7 @@ def read_evaluation(
             counts=tuple(tuple(row) for row in counts.tolist()),
             order=confusion_order(counts),
         ),
-        calibration=read_calibration(evaluation, model.ece if model is not None else None),
+        calibration=read_calibration(
+            evaluation, table.model, model.ece if model is not None else None
+        ),
     )

@@ -127,8 +127,20 @@ class CalibrationBin:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """The answers that are left where those below a probability are not given."""
+
+    threshold: float
+    """The least top-1 probability."""
+    share: float
+    """Fraction of the eval images that are left."""
+    accuracy: float
+    """Fraction of these that is correct."""
+
+
+@dataclass(frozen=True)
 class Calibration:
-    """The reliability diagram of the model's probabilities."""
+    """Whether the model's probabilities can be relied on, and what it gains to be choosy."""
 
     bins: tuple[CalibrationBin, ...]
     """Non-empty bins, ascending."""
@@ -137,6 +149,10 @@ class Calibration:
     (Guo et al. 2017, https://arxiv.org/abs/1706.04599)."""
     ece_interval: Interval | None
     baseline_ece: float | None
+    kept: tuple[Kept, ...] = ()
+    """From the highest threshold, which leaves fewest images, to none."""
+    known_share: float | None = None
+    """Fraction of the eval images that the model knows; None where it does not say."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from markupsafe import Markup
 from components.evaluator.results.values import BASELINE_NAME
 from components.report.facts import ReportFacts
 from components.report.page import formats
+from components.report.page.calibration_charts import draw_calibration, draw_kept
 from components.report.page.charts import (
     Chart,
-    draw_calibration,
     draw_confusion,
     draw_histograms,
     draw_recalls,
@@ -117,6 +117,7 @@ def _draw(facts: ReportFacts) -> dict[str, Chart]:
     evaluation = facts.evaluation
     charts = {
         "calibration": draw_calibration(evaluation.calibration),
+        "kept": draw_kept(evaluation.calibration),
         "recalls": draw_recalls(evaluation.breeds),
         "confusion": draw_confusion(evaluation.confusion),
         "splits": draw_splits(facts.data),
