@@ -16,7 +16,7 @@ from pipeline.history.changes import Change, changes
 from pipeline.history.past_run import History, PastRollback, PastRun, verdict
 from pipeline.local.display import duration_in_words
 
-_WIDE = 110  # columns: a narrower terminal has room for two figures only
+_WIDE = 110  # columns: a narrower terminal has room for two figures only, others for three
 _MOST_CHANGES = 4
 _FINGERPRINT_LENGTH = 8
 
@@ -27,9 +27,8 @@ def show_history(history: History, limit: int | None, console: Console) -> None:
     table.add_column("Run", justify="right", no_wrap=True)
     table.add_column("When", no_wrap=True)
     table.add_column("Data", overflow="fold")
-    listed = [metric for metric in METRICS if metric.bound is not None]  # metrics of the verdict
-    if console.width < _WIDE:
-        listed = listed[:2]
+    bounded = [metric for metric in METRICS if metric.bound is not None]  # metrics of the verdict
+    listed = bounded[: 2 if console.width < _WIDE else 3]
     for metric in listed:
         table.add_column(metric.column, justify="right", no_wrap=True)
     table.add_column("Verdict", overflow="fold")
