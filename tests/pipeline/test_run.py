@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,7 @@ from pipeline.local.observer import NodeStatus
 from pipeline.local.run_pipeline import FinishedRun, run
 from tests.pictures import encoded
 from tests.pipeline.conftest import FirstRun, tiny_settings
+from tests.serving.model_server import free_port
 from trainer.preprocessing.transform import decode_picture, fit_picture, store
 
 pytestmark = pytest.mark.slow
@@ -100,6 +104,24 @@ def test_first_run_runs_every_node_and_pushes_a_model(
     assert _versions(root) == {finished.outcome.pushed_path.name}
     assert "Blessed and pushed" in said
     assert str(finished.outcome.pushed_path) in said
+
+
+def test_server_that_a_run_names_answers_our_client(
+    first: tuple[FinishedRun, str], tmp_path: Path
+) -> None:
+    [line] = [each for each in first[1].splitlines() if " serve " in each]
+    dogbreed, port = Path(sys.executable).with_name("dogbreed"), free_port()
+    Image.new("RGB", (40, 30), "tan").save(tmp_path / "dog.png")
+    serve = [dogbreed, *shlex.split(line)[1:], f"--port={port}", "--rest_api_port=0"]
+    predict = [dogbreed, "predict", "--wait", "120", "--server", f"localhost:{port}"]
+
+    with subprocess.Popen(serve, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        command = [*predict, tmp_path / "dog.png"]
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+        server.terminate()
+
+    assert asked.returncode == 0, asked.stderr
+    assert "Toy" in asked.stdout
 
 
 def test_report_of_a_first_run_says_what_was_measured_and_pushed(

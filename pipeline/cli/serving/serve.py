@@ -32,9 +32,9 @@ def start_server(flags: Sequence[str], base_path: Path | None, console: Console)
     if not given & {"model_config_file", "model_base_path", "help", "version"}:
         base_path = _pushed_to(base_path)
         chosen.append(f"--model_base_path={base_path}")
-        if "model_name" not in given:
-            chosen.append(f"--model_name={DEFAULT_MODEL}")
         console.print(f"Serving {base_path}", highlight=False, soft_wrap=True)
+    if not given & {"model_config_file", "model_name", "help", "version"}:
+        chosen.append(f"--model_name={DEFAULT_MODEL}")  # the name that our clients ask for
     chosen += [f"--{name}={value}" for name, value in _defaults(given).items() if name not in given]
     program = shutil.which(_TENSORFLOW_SERVING)
     command = [program] if program else [sys.executable, "-m", "serving.model_server"]
