@@ -1,8 +1,12 @@
-"""A lock that allows one run at a time per root, because two would write the same metadata."""
+"""Locks: one run at a time per root, and one push at a time to a folder of versions.
+
+Two runs would write the same metadata.
+"""
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -12,6 +16,7 @@ from pathlib import Path
 from foundation.errors import UserError
 
 _FILE = ".lock"
+_PUSH_FILE = ".push.lock"  # not a number, so no model server looks at it
 _GLANCE_S = 0.05  # longer than `held_since` holds the lock
 
 
@@ -39,6 +44,27 @@ def only_run_below(root: Path, *, option: str = "--set root=FOLDER") -> Iterator
                 f"{option}."
             ) from None
         os.utime(lock)  # read by `held_since`
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def only_push_to(base_path: Path) -> Iterator[None]:
+    """Holds an exclusive lock on a folder of versions, which is created if missing.
+
+    Waits for another push, which takes seconds; that of a killed process is released.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    base_path.mkdir(parents=True, exist_ok=True)
+    lock = os.open(base_path / _PUSH_FILE, os.O_RDWR | os.O_CREAT)  # NFS wants it writable
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            logging.warning("%s is on a disk without locks: %s", base_path, error.strerror)
         yield
     finally:
         os.close(lock)

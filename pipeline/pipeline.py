@@ -161,6 +161,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
             infra_blessing=canary.outputs["blessing"] if canary is not None else None,
             statistics=statistics_gen.outputs["statistics"],
             evaluation=evaluator.outputs["evaluation"],
+            baseline_model=baseline.outputs["model"] if baseline is not None else None,
             push_destination=pusher_pb2.PushDestination(filesystem=folder),
             code=plan.code[PUSHER.name],
         )

@@ -20,6 +20,7 @@ from components.evaluator.results.tables import breed_rows, dense, majority_clas
 from components.evaluator.results.tfma import load_slices
 from components.evaluator.results.values import Bound, MajorityClass
 from components.report.dataset_statistics import train_counts
+from foundation.names import PUSHED_BEFORE_PROPERTY
 from foundation.versions import read_about
 
 
@@ -73,6 +74,8 @@ class Outcome:
     """What to do about a refused model, as sentences."""
     pushed_path: Path | None
     """Folder of the pushed version; None if nothing was pushed."""
+    pushed_before: bool
+    """Whether that version was there already, pushed by an earlier run."""
     training_logs: Path
     """Folder of the training curves, for TensorBoard."""
     canary: CanaryResult | None = None
@@ -105,6 +108,7 @@ def read_outcome(outputs: Mapping[str, Outputs]) -> Outcome:
         ),
         next_steps=() if blessed else _next_steps(outputs, bounds, canary),
         pushed_path=_pushed_path(outputs.get("Pusher")),
+        pushed_before=_pushed_before(outputs.get("Pusher")),
         training_logs=Path(outputs["Trainer"]["model_run"][0].uri),
         canary=canary,
         best_trial=_best_trial(outputs.get("Tuner")),
@@ -148,3 +152,9 @@ def _pushed_path(pusher: Outputs | None) -> Path | None:
         return None
     destination = pusher["pushed_model"][0].get_string_custom_property("pushed_destination")
     return Path(destination) if destination else None
+
+
+def _pushed_before(pusher: Outputs | None) -> bool:
+    if pusher is None:
+        return False
+    return bool(pusher["pushed_model"][0].get_int_custom_property(PUSHED_BEFORE_PROPERTY))

@@ -52,6 +52,8 @@ class PastRun:
     num_eval_examples: int | None
     pushed_version: str | None
     """The version it pushed, or an earlier run's if nothing has changed since."""
+    pushed_before: bool
+    """Whether `pushed_version` was there before it ran."""
     nodes: tuple[NodeRun, ...]
     """In topological order."""
     command_line: str | None
@@ -67,11 +69,6 @@ class PastRun:
         if self.ended_at is None:
             return None
         return (self.ended_at - self.started_at).total_seconds()
-
-    @property
-    def pushed_before(self) -> bool:
-        """Whether `pushed_version` is an earlier run's."""
-        return any(node.name == "Pusher" and node.status == "reused" for node in self.nodes)
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,8 @@ _STYLES = {
 def verdict(run: PastRun, history: History) -> Text:
     """Says how a run ended, and whether its version is served now."""
     text = Text(_words(run), _STYLES[run.state])
-    if run.pushed_version == str(history.served_as) and not run.pushed_before:
+    recorded_by = (each for each in history.runs if each.pushed_version == str(history.served_as))
+    if run is next(recorded_by, None):
         copied = history.served_version != history.served_as
         text.append(
             f", served now as {history.served_version}" if copied else ", served now", "bold"

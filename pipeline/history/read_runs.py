@@ -14,7 +14,7 @@ from ml_metadata.proto.metadata_store_pb2 import Artifact, Context, Event, Execu
 
 from components.evaluator.metrics import METRICS
 from foundation.lock import held_since
-from foundation.names import REPORT_TYPE
+from foundation.names import PUSHED_BEFORE_PROPERTY, REPORT_TYPE
 from foundation.versions import Rollback, list_versions, newest_version, read_rollback
 from pipeline.history import record_names as names
 from pipeline.history.metadata_copy import metadata_below
@@ -120,11 +120,21 @@ def _past_run(
         figures={metric.name: noted[metric.name] for metric in METRICS if metric.name in noted},
         num_eval_examples=noted.get(names.NUM_EVAL_EXAMPLES),
         pushed_version=_text_of(artifacts, names.PUSHED_MODEL, names.PUSHED_VERSION),
+        pushed_before=_pushed_before(nodes, artifacts),
         nodes=nodes,
         command_line=noted.get(names.COMMAND_LINE),
         git_commit=noted.get(names.GIT_COMMIT) or None,
         report=_folder_of(artifacts, REPORT_TYPE, root),
         evaluation=_folder_of(artifacts, names.MODEL_EVALUATION, root),
+    )
+
+
+def _pushed_before(nodes: Sequence[NodeRun], artifacts: Sequence[Artifact]) -> bool:
+    """Returns whether the Pusher was reused, or found its model served already."""
+    return any(node.name == "Pusher" and node.status == "reused" for node in nodes) or any(
+        each.custom_properties[PUSHED_BEFORE_PROPERTY].int_value
+        for each in artifacts
+        if each.type == names.PUSHED_MODEL
     )
 
 

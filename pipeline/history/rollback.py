@@ -16,6 +16,7 @@ from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto.metadata_store_pb2 import Artifact, Event, Execution, ExecutionType
 
 from foundation.errors import UserError
+from foundation.lock import only_push_to
 from foundation.versions import (
     Rollback,
     list_versions,
@@ -161,6 +162,18 @@ def roll_back(
         rolled_back_at=now.isoformat(timespec="seconds"),
         reason=reason,
     )
+    try:
+        with only_push_to(push_path):
+            number = _publish_copy(source, push_path, note)
+    except shutil.Error as error:  # a list of files, each with its own reason
+        raise UserError(f"Version {version} cannot be copied: {error.args[0][0][2]}.") from None
+    except OSError as error:
+        raise UserError(f"{push_path} cannot be written: {error.strerror}.") from None
+    return RolledBack(number, push_path / str(number), note)
+
+
+def _publish_copy(source: Path, push_path: Path, note: Rollback) -> int:
+    """Copies a version under a new number, which it returns."""
     incoming = push_path / _INCOMING
     try:
         shutil.rmtree(incoming, ignore_errors=True)  # left by a killed rollback
@@ -168,13 +181,9 @@ def roll_back(
         write_rollback(incoming, note)
         number = next_version(push_path)
         os.rename(incoming, push_path / str(number))
-    except shutil.Error as error:  # a list of files, each with its own reason
-        raise UserError(f"Version {version} cannot be copied: {error.args[0][0][2]}.") from None
-    except OSError as error:
-        raise UserError(f"{push_path} cannot be written: {error.strerror}.") from None
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
-    return RolledBack(number, push_path / str(number), note)
+    return number
 
 
 def _in_words(push_path: Path, versions: list[int]) -> str:

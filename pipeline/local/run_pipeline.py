@@ -24,6 +24,7 @@ from ingestion.dataset import Dataset, damaged_shard
 from pipeline.config.config import Config
 from pipeline.config.nodes import RECORD_READERS
 from pipeline.history.rollback_guard import refuse_what_was_given_up
+from pipeline.local.check_metadata import check_metadata
 from pipeline.local.display import RunDisplay
 from pipeline.local.find_records import find_records
 from pipeline.local.log import output_to_log
@@ -63,6 +64,7 @@ def run(config: Config, console: Console | None = None) -> FinishedRun:
     _check_weights(config)
     with only_run_below(config.root_path):
         started_at = datetime.datetime.now(datetime.timezone.utc)
+        check_metadata(config.root_path)
         dataset = find_records(config, console)
         plan = make_plan(config, dataset)
         refuse_what_was_given_up(config, plan.recipe)

@@ -21,6 +21,7 @@ from tfx.proto.orchestration import pipeline_pb2
 from foundation.errors import UserError
 from pipeline.history.outcome import Outputs
 from pipeline.history.record import RunRecord
+from pipeline.local.check_metadata import repair_rows
 from pipeline.local.observer import NodeFailedError, NodeStatus, RunObserver
 
 _State = metadata_store_pb2.Execution
@@ -56,6 +57,7 @@ class ObservedDagRunner(LocalDagRunner):
         connection = getattr(deployment.metadata_connection_config, kind)
         try:
             with metadata.Metadata(connection) as handle:
+                repair_rows(Path(connection.sqlite.filename_uri), self._pipeline_root)
                 _abandon_unfinished(handle, self._pipeline_root)
                 context_lib.prepare_contexts(handle, pipeline.nodes[0].pipeline_node.contexts)
                 self._record.begin(handle.store)
@@ -103,6 +105,12 @@ class ObservedDagRunner(LocalDagRunner):
         # The launcher swallows unresolvable inputs: it records a failure and returns.
         if record.last_known_state not in (_State.COMPLETE, _State.CACHED):
             raise RuntimeError(f"TFX recorded it as {_State.State.Name(record.last_known_state)}")
+        missing = [key for key in node.outputs.outputs if not self.outputs[node_id].get(key)]
+        if missing:
+            raise UserError(
+                f"ML Metadata has no output {missing[0]!r} of it, as after a full disk. Make room, "
+                "then run the same command again."
+            )
         return NodeStatus.REUSED if record.last_known_state == _State.CACHED else NodeStatus.RAN
 
 

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from tfx.types import Artifact, standard_artifacts
 from tfx.utils import path_utils, proto_utils
 
 from components.pusher.component import PusherExecutor
+from foundation.errors import UserError
 from foundation.versions import ABOUT_FILE, MODEL_CARD_FILE, STATISTICS_DIR, list_versions
 from tests.components.known_answers import BREEDS, evaluate_known
 from trainer.export.model_card import HOW_GOOD, UNTIL_PUSHED, ModelFacts, model_card
@@ -38,18 +42,26 @@ _FACTS = ModelFacts(
 )
 
 
+def _model(folder: Path, trained: str | None) -> standard_artifacts.Model:
+    weights, recipe = (trained or "some none").split()
+    model = standard_artifacts.Model()
+    model.uri = str(folder)
+    serving = Path(path_utils.serving_model_dir(model.uri))
+    if not serving.exists():
+        (serving / "variables").mkdir(parents=True)
+        variables = random.Random(weights).randbytes(_MODEL_BYTES)
+        (serving / "variables" / "variables.data").write_bytes(variables)
+        (serving / "saved_model.pb").write_bytes(b"graph")
+        (serving / ABOUT_FILE).parent.mkdir()
+        about = {"breeds": BREEDS} | ({} if recipe == "none" else {"recipe": recipe})
+        (serving / ABOUT_FILE).write_text(json.dumps(about))
+        (serving / MODEL_CARD_FILE).write_text(model_card(_FACTS))
+    return model
+
+
 @pytest.fixture
 def push(tmp_path: Path):
     """Returns a function that pushes a model to a destination and returns the PushedModel."""
-    model = standard_artifacts.Model()
-    model.uri = str(tmp_path / "model")
-    serving = Path(path_utils.serving_model_dir(model.uri))
-    (serving / "variables").mkdir(parents=True)
-    (serving / "variables" / "variables.data").write_bytes(os.urandom(_MODEL_BYTES))
-    (serving / "saved_model.pb").write_bytes(b"graph")
-    (serving / ABOUT_FILE).parent.mkdir()
-    (serving / ABOUT_FILE).write_text(json.dumps({"breeds": BREEDS}))
-    (serving / MODEL_CARD_FILE).write_text(model_card(_FACTS))
 
     def do(
         destination: Path,
@@ -57,12 +69,19 @@ def push(tmp_path: Path):
         blessed: bool = True,
         statistics: Path | None = None,
         evaluation: Path | None = None,
+        compared_with: str | None = None,
+        trained: str | None = None,
     ) -> standard_artifacts.PushedModel:
+        """`trained` stands for the weights and the recipe of another model, as "weights recipe"."""
+        model = _model(tmp_path / f"model {trained}", trained)
         blessing = standard_artifacts.ModelBlessing()
         blessing.set_int_custom_property("blessed", int(blessed))
         pushed = standard_artifacts.PushedModel()
         pushed.uri = str(tmp_path / "pushed")
         inputs: dict[str, list[Artifact]] = {"model": [model], "model_blessing": [blessing]}
+        if compared_with is not None:
+            inputs["baseline_model"] = [standard_artifacts.Model()]
+            inputs["baseline_model"][0].set_string_custom_property("served_version", compared_with)
         for artifact, folder in (
             (standard_artifacts.ExampleStatistics(), statistics),
             (standard_artifacts.ModelEvaluation(), evaluation),
@@ -101,6 +120,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", disk], check=True)
 
 
+def _visible(served: Path) -> list[str]:
+    """Returns what is in a folder of versions beside the lock of the pushes."""
+    return [path.name for path in served.iterdir() if path.name != ".push.lock"]
+
+
 def test_blessed_model_becomes_a_version_and_the_artifact_says_which(push, tmp_path: Path) -> None:
     pushed = push(tmp_path / "served")
 
@@ -110,7 +134,7 @@ def test_blessed_model_becomes_a_version_and_the_artifact_says_which(push, tmp_p
     served = tmp_path / "served" / str(version)
     assert pushed.get_string_custom_property("pushed_destination") == str(served)
     assert (served / "variables" / "variables.data").stat().st_size == _MODEL_BYTES
-    assert [path.name for path in (tmp_path / "served").iterdir()] == [str(version)]
+    assert _visible(tmp_path / "served") == [str(version)]
 
 
 def test_refused_model_leaves_no_trace_in_the_destination(push, tmp_path: Path) -> None:
@@ -122,17 +146,85 @@ def test_refused_model_leaves_no_trace_in_the_destination(push, tmp_path: Path) 
 
 def test_two_pushes_in_one_second_are_two_versions(push, tmp_path: Path) -> None:
     push(tmp_path / "served")
-    push(tmp_path / "served")
+    push(tmp_path / "served", trained="other other")
 
     first, second = list_versions(tmp_path / "served")
     assert second > first
+
+
+def _pushed_before(pushed: standard_artifacts.PushedModel) -> bool:
+    return bool(pushed.get_int_custom_property("pushed_before"))
+
+
+def test_model_that_is_served_already_is_recorded_and_not_pushed_again(
+    push, tmp_path: Path
+) -> None:
+    served = tmp_path / "served"
+    first = push(served, trained="weights recipe", compared_with="none")
+    again = push(served, trained="weights recipe", compared_with="none")
+    # Nearly the same weights: of the same recipe, trained anew because results were lost.
+    retrained = push(served, trained="rounded recipe", compared_with="none")
+
+    [version] = list_versions(served)
+    assert not _pushed_before(first)
+    for pushed in (again, retrained):
+        assert _pushed_before(pushed)
+        assert pushed.get_int_custom_property("pushed") == 1
+        assert pushed.get_string_custom_property("pushed_version") == str(version)
+        assert pushed.get_string_custom_property("pushed_destination") == str(served / str(version))
+
+    # --fresh compares with it, and replaces it.
+    fresh = push(served, trained="rounded recipe", compared_with=str(version))
+    assert not _pushed_before(fresh)
+    assert len(list_versions(served)) == 2
+
+
+def test_model_is_refused_where_another_was_pushed_since_it_was_compared(
+    push, tmp_path: Path
+) -> None:
+    served = tmp_path / "served"
+    push(served, trained="first a", compared_with="none")
+    [first] = list_versions(served)
+    push(served, trained="second b", compared_with=str(first))
+    second = list_versions(served)[-1]
+
+    with pytest.raises(UserError) as raised:
+        push(served, trained="third c", compared_with=str(first))
+
+    assert str(raised.value) == (
+        f"Version {second} was pushed to {served} meanwhile, and this model was compared with "
+        f"version {first}: it is not pushed. Run again to compare it with version {second}."
+    )
+    assert list_versions(served) == [first, second]
+
+
+def test_of_pushes_that_race_one_wins(push, tmp_path: Path) -> None:
+    served = tmp_path / "served"
+    barrier = threading.Barrier(4)
+
+    def race(number: int) -> str:
+        barrier.wait()
+        try:
+            push(served, trained=f"weights{number} recipe{number}", compared_with="none")
+        except UserError as error:
+            return str(error)
+        return "pushed"
+
+    with ThreadPoolExecutor(4) as racers:
+        ended = sorted(racers.map(race, range(4)))
+
+    assert ended[-1] == "pushed"
+    assert all(
+        "was compared with no other: it is not pushed. Run again" in each for each in ended[:3]
+    )
+    assert len(list_versions(served)) == 1
 
 
 def test_push_to_a_full_disk_leaves_no_version_behind(push, small_disk: Path) -> None:
     with pytest.raises(Exception, match=r"(?i)no space|exhausted|enospc"):
         push(small_disk)
 
-    assert list(small_disk.iterdir()) == []
+    assert _visible(small_disk) == []
 
 
 def test_remains_of_a_killed_push_are_cleared_by_the_next(push, tmp_path: Path) -> None:
@@ -187,4 +279,4 @@ def test_version_whose_statistics_cannot_be_copied_leaves_no_trace(push, tmp_pat
     with pytest.raises(FileNotFoundError, match="statistics that went"):
         push(tmp_path / "served", statistics=tmp_path / "statistics that went")
 
-    assert list((tmp_path / "served").iterdir()) == []
+    assert _visible(tmp_path / "served") == []

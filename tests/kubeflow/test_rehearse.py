@@ -17,6 +17,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from foundation.versions import list_versions
 from ingestion.dataset import Dataset
 from pipeline.cli.kubeflow.rehearse import report_rehearsal
 from pipeline.cli.main import app
@@ -217,6 +218,6 @@ def test_worse_model_is_refused(
     assert ended.exit_code == 3
     assert "Not blessed, not pushed" in ended.output
     assert "lower than the served model's" in ended.output
-    versions = {path.name for path in better.pushed_path.parent.iterdir()}
-    assert max(versions) == better.pushed_path.name
+    versions = list_versions(better.pushed_path.parent)
+    assert str(versions[-1]) == better.pushed_path.name
     assert len(versions) == 2

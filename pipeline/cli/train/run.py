@@ -113,7 +113,13 @@ def report_run(config: Config, finished: FinishedRun, console: Console) -> None:
     console.print(figures)
     console.print()
     if outcome.pushed_path:
-        console.print(f"[bold green]Blessed and pushed[/]{although(outcome)}")
+        if outcome.pushed_before:
+            console.print(
+                f"[bold green]Blessed, pushed already[/] as version {outcome.pushed_path.name}"
+                f"{although(outcome)}: nothing was pushed again."
+            )
+        else:
+            console.print(f"[bold green]Blessed and pushed[/]{although(outcome)}")
         console.print(f"  version  {outcome.pushed_path.name}")
         console.print(f"  path     {outcome.pushed_path}", soft_wrap=True, markup=False)
         _report_served(outcome.pushed_path, console)
