@@ -134,6 +134,7 @@ def create_pipeline(config: Config, plan: Plan) -> Pipeline:
         baseline_model=baseline.outputs["model"] if baseline is not None else None,
         eval_config=eval_config(config.evaluator),
         report_only=config.evaluator.report_only,
+        robustness=config.evaluator.robustness,
         code=plan.code[EVALUATOR.name],
     )
 

@@ -1,4 +1,4 @@
-"""TFX's Evaluator with an optional baseline, which also writes an answer for each image."""
+"""TFX's Evaluator with an optional baseline, answers for each image, and robustness."""
 
 from __future__ import annotations
 
@@ -16,21 +16,28 @@ from tfx.types.standard_component_specs import (
     BASELINE_MODEL_KEY,
     BLESSING_KEY,
     EVALUATION_KEY,
+    EXAMPLES_KEY,
+    MODEL_KEY,
     MODULE_PATH_KEY,
 )
-from tfx.utils import io_utils
+from tfx.utils import io_utils, path_utils
 
 from components.baseline import holds_model
 from components.evaluator.answers import evaluation_folder
+from components.evaluator.robustness import measure_robustness
+from components.evaluator.settings import RobustnessConfig
 
 _EXTRACTORS = "components.evaluator.extractors"
 _REPORT_ONLY = "report_only"
+_ROBUSTNESS = "robustness"
+_EVAL = "eval"
 
 
 class EvaluatorExecutor(executor.Executor):
     """Drops an empty baseline, so that TFX ignores the thresholds that compare with it.
 
-    Also writes the answers (`components.evaluator.answers`) beside TFMA's files.
+    Also writes the answers (`components.evaluator.answers`) and the robustness
+    (`components.evaluator.robustness`) beside TFMA's files.
     """
 
     def Do(  # noqa: N802 - overrides TFX's name
@@ -46,13 +53,25 @@ class EvaluatorExecutor(executor.Executor):
         exec_properties = {**exec_properties, MODULE_PATH_KEY: _EXTRACTORS}
         # Metrics run eagerly: AutoGraph would only rewrite them for each slice, slowly.
         evaluate = tf.autograph.experimental.do_not_convert(super().Do)
-        token = evaluation_folder.set(artifact_utils.get_single_uri(output_dict[EVALUATION_KEY]))
+        evaluation = artifact_utils.get_single_uri(output_dict[EVALUATION_KEY])
+        token = evaluation_folder.set(evaluation)
         try:
             evaluate(input_dict, output_dict, exec_properties)
         finally:
             evaluation_folder.reset(token)
+        blessing = artifact_utils.get_single_instance(output_dict[BLESSING_KEY])
+        robustness = RobustnessConfig.model_validate_json(exec_properties[_ROBUSTNESS])
+        if robustness.pictures:
+            measured = measure_robustness(
+                artifact_utils.get_split_uri(input_dict[EXAMPLES_KEY], _EVAL),
+                path_utils.serving_model_path(artifact_utils.get_single_uri(input_dict[MODEL_KEY])),
+                evaluation,
+                robustness,
+            )
+            if not measured.bounds_kept:
+                _decide(blessing, is_blessed=False)
         if exec_properties.get(_REPORT_ONLY):
-            _bless(artifact_utils.get_single_instance(output_dict[BLESSING_KEY]))
+            _decide(blessing, is_blessed=True)
 
 
 class Evaluator(component.Evaluator):
@@ -72,21 +91,27 @@ class Evaluator(component.Evaluator):
         baseline_model: types.BaseChannel | None = None,
         eval_config: config_pb2.EvalConfig,
         report_only: bool,
+        robustness: RobustnessConfig,
         code: str,
     ) -> None:
         super().__init__(
             examples=examples, model=model, baseline_model=baseline_model, eval_config=eval_config
         )
         # The cache compares all of them.
-        self.spec.exec_properties |= {_REPORT_ONLY: int(report_only), "code": code}
+        self.spec.exec_properties |= {
+            _REPORT_ONLY: int(report_only),
+            _ROBUSTNESS: robustness.model_dump_json(),
+            "code": code,
+        }
 
 
-def _bless(blessing: types.Artifact) -> None:
-    """Blesses a model, whatever TFX has made of its bounds."""
-    refused = os.path.join(blessing.uri, constants.NOT_BLESSED_FILE_NAME)
-    if fileio.exists(refused):
-        fileio.remove(refused)
-    io_utils.write_string_file(os.path.join(blessing.uri, constants.BLESSED_FILE_NAME), "")
+def _decide(blessing: types.Artifact, *, is_blessed: bool) -> None:
+    """Blesses or refuses a model, whatever TFX has made of its bounds."""
+    names = constants.NOT_BLESSED_FILE_NAME, constants.BLESSED_FILE_NAME
+    if fileio.exists(before := os.path.join(blessing.uri, names[not is_blessed])):
+        fileio.remove(before)
+    io_utils.write_string_file(os.path.join(blessing.uri, names[is_blessed]), "")
     blessing.set_int_custom_property(
-        constants.ARTIFACT_PROPERTY_BLESSED_KEY, constants.BLESSED_VALUE
+        constants.ARTIFACT_PROPERTY_BLESSED_KEY,
+        constants.BLESSED_VALUE if is_blessed else constants.NOT_BLESSED_VALUE,
     )

@@ -2,9 +2,45 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from foundation.settings import Settings
+
+
+class MaxDrop(Settings):
+    """By how much the accuracy may drop on worse pictures, against the same as they are.
+
+    Nothing means no such bound.
+    """
+
+    rotation: float | None = Field(default=None, ge=0, le=1)
+    """Held askew."""
+    blur: float | None = Field(default=None, ge=0, le=1)
+    """Out of focus."""
+    jpeg: float | None = Field(default=None, ge=0, le=1)
+    """Compressed to a very low JPEG quality."""
+    darkness: float | None = Field(default=None, ge=0, le=1)
+    """Taken with too little light."""
+    grey: float | None = Field(default=None, ge=0, le=1)
+    """Without colours."""
+    size: float | None = Field(default=None, ge=0, le=1)
+    """With few pixels."""
+
+
+class RobustnessConfig(Settings):
+    """How the model takes pictures that are worse than the eval split's; the report shows it."""
+
+    pictures: int = Field(default=100, ge=0)
+    """Eval pictures to ask about, as they are and changed in each way; always the same of them. 0
+    asks about none. The report has the accuracy on them."""
+    max_drop: MaxDrop = MaxDrop()
+    """Bounds, by the kind of change."""
+
+    @model_validator(mode="after")
+    def _measured_if_bounded(self) -> RobustnessConfig:
+        if not self.pictures and any(each is not None for _, each in self.max_drop):
+            raise ValueError("pictures is 0, but max_drop has a bound, which needs some")
+        return self
 
 
 class EvaluatorConfig(Settings):
@@ -37,6 +73,7 @@ class EvaluatorConfig(Settings):
     """Lower bound of the accuracy within each such slice; nothing means no such bound."""
     min_slice_pictures: int = Field(default=20, ge=1)
     """Eval pictures that a slice must have for `min_slice_accuracy` to hold it."""
+    robustness: RobustnessConfig = RobustnessConfig()
     report_only: bool = False
     """Measure and show everything, name what is missed, and refuse nothing: every model is blessed.
     The canary still counts."""

@@ -253,6 +253,7 @@ def facts_json(facts: ReportFacts) -> str:
         "slices": evaluation["slices"],
         "confusion": evaluation["confusion"],
         "calibration": evaluation["calibration"],
+        "robustness": evaluation["robustness"],
         "training": {
             "network": facts.training.network,
             "num_parameters": facts.training.num_parameters,

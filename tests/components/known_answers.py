@@ -17,7 +17,7 @@ from tfx.utils import path_utils, proto_utils
 from components.evaluator.component import EvaluatorExecutor
 from components.evaluator.config import eval_config
 from components.evaluator.settings import EvaluatorConfig
-from trainer.export.signatures import EVAL_SIGNATURE, IS_KNOWN
+from trainer.export.signatures import DEFAULT_SIGNATURE, EVAL_SIGNATURE, IS_KNOWN
 
 BREEDS = ("Basenji", "Borzoi", "Husky", "Pug", "Saluki", "Whippet", "Xolo")
 _SURE, _TORN, _BLIND = "sure", "torn", "blind"
@@ -114,6 +114,18 @@ class _Oracle(tf.Module):
             return answer
         return {**answer, IS_KNOWN: tf.reduce_max(answer["probabilities"], axis=1) > _SURE_FROM}
 
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="pictures")])
+    def serve(self, pictures: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Names every coloured picture a Saluki, and every grey one a Pug."""
+        coloured = tf.map_fn(_is_coloured, pictures, fn_output_signature=tf.bool)
+        return {"breeds": tf.where(coloured, "Saluki", "Pug")[:, None]}
+
+
+def _is_coloured(encoded: tf.Tensor) -> tf.Tensor:
+    picture = tf.cast(tf.io.decode_jpeg(encoded, channels=3), tf.float32)
+    red, _, blue = tf.unstack(tf.reduce_mean(picture, axis=(0, 1)))
+    return red > blue + 20
+
 
 def evaluate_known(folder: Path, *, has_baseline: bool, **bounds: Any) -> tuple[Path, bool]:
     """Sends the pictures through the real Evaluator.
@@ -152,6 +164,7 @@ def evaluate_known(folder: Path, *, has_baseline: bool, **bounds: Any) -> tuple[
             "eval_config": proto_utils.proto_to_json(eval_config(config)),
             "example_splits": "null",
             "report_only": int(config.report_only),
+            "robustness": config.robustness.model_dump_json(),
         },
     )
     return Path(evaluation.uri), (Path(blessing.uri) / "BLESSED").exists()
@@ -164,6 +177,6 @@ def _model(folder: Path, feature: str) -> standard_artifacts.Model:
     tf.saved_model.save(
         oracle,
         path_utils.serving_model_dir(model.uri),
-        signatures={EVAL_SIGNATURE: oracle.evaluate},
+        signatures={EVAL_SIGNATURE: oracle.evaluate, DEFAULT_SIGNATURE: oracle.serve},
     )
     return model

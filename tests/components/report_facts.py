@@ -16,12 +16,14 @@ from components.evaluator.results.values import (
     BreedRow,
     Calibration,
     CalibrationBin,
+    Changed,
     Confusion,
     Evaluation,
     Figure,
     Interval,
     Kept,
     MajorityClass,
+    Robustness,
     SliceRow,
 )
 from components.report.facts import (
@@ -95,7 +97,7 @@ def without_extras(facts: ReportFacts) -> ReportFacts:
     """Takes away all that a run need not have."""
     return replace(
         facts,
-        evaluation=replace(facts.evaluation, slices=()),
+        evaluation=replace(facts.evaluation, slices=(), robustness=None),
         training=replace(facts.training, epochs=(), pictures=(), num_parameters=None),
         data=Data(facts.data.breeds, (), (), (), ()),
         provenance=Provenance((), (), "", ()),
@@ -199,6 +201,15 @@ def _evaluation(
             tuple(bins), 0.058, Interval(0.049, 0.071), 0.083 if baseline else None,
             kept=(Kept(0.9, 0.4, 0.99), Kept(0.5, 0.8, 0.93), Kept(0.1, 1.0, accuracy)),
             known_share=0.987,
+        ),
+        robustness=Robustness(
+            100, accuracy, _interval(accuracy, 0.1),
+            (
+                Changed("rotation", "Rotated by 15°", accuracy - 0.02,
+                        _interval(accuracy - 0.02, 0.1), 0.02, None, True),
+                Changed("darkness", "Darkened to 30%", accuracy - 0.31,
+                        _interval(accuracy - 0.31, 0.1), 0.31, 0.4 if blessed else 0.1, blessed),
+            ),
         ),
     )  # fmt: skip
 

@@ -223,6 +223,17 @@ def test_share_of_known_pictures_is_said() -> None:
     assert "It knows 0.987 of the eval pictures" in page.text
 
 
+def test_changed_pictures_stand_below_those_as_they_are() -> None:
+    page = _Page(render(make_facts(blessed=False)))
+
+    clean, rotated, dark = (
+        page.text.index(words) for words in ("As they are", "Rotated by 15°", "Darkened to 30%")
+    )
+    assert clean < rotated < dark
+    assert "✗ missed" in page.text[dark:][:100]
+    assert "✗ missed" not in page.text[rotated:dark]
+
+
 def test_charts_are_what_plotly_draws_and_numbers_are_finite() -> None:
     charts = json.loads(_Page(render(make_facts(30))).charts, parse_constant=pytest.fail)
 

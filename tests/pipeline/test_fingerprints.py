@@ -71,6 +71,7 @@ _EVERY_READER_OF_ANSWERS = {"Evaluator", "Pusher", "Report"}
         ("trainer/export/export.py", {"Trainer"}),
         ("components/baseline.py", {"Baseline", "Evaluator", "Report"}),
         ("components/evaluator/extractors.py", {"Evaluator"}),
+        ("components/evaluator/picture_changes.py", {"Evaluator"}),
         ("components/evaluator/confusion_metrics.py", {"Evaluator"}),
         ("components/evaluator/metrics.py", _EVERY_READER_OF_ANSWERS),
         ("components/evaluator/slices.py", _EVERY_READER_OF_ANSWERS),

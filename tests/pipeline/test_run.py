@@ -20,6 +20,7 @@ from ml_metadata.proto import metadata_store_pb2
 from PIL import Image
 from rich.console import Console
 
+from components.evaluator.picture_changes import CHANGES
 from components.report.component import CONFIGURATION_FILE, RunClassification, RunMetrics
 from foundation.errors import UserError
 from foundation.names import FACTS_FILE
@@ -147,6 +148,14 @@ def test_report_of_a_first_run_says_what_was_measured_and_pushed(
     assert np.trace(counts) / counts.sum() == pytest.approx(outcome.figures["accuracy"])
     assert tuple(facts["confusion"]["breeds"]) == records.labels
     assert facts["provenance"]["facts"]["Data fingerprint"] == records.fingerprint
+    robustness = facts["robustness"]
+    # The sample is the whole eval split here, but a client's way leads through another signature.
+    assert robustness["num_pictures"] == facts["num_eval"]
+    assert robustness["accuracy"] == pytest.approx(outcome.figures["accuracy"])
+    assert [each["kind"] for each in robustness["changes"]] == list(CHANGES)
+    for each in robustness["changes"]:
+        assert each["interval"]["low"] <= each["accuracy"] <= each["interval"]["high"]
+        assert each["title"] in page.read_text()
     assert facts["data"]["audit"]["tables"][0] == str(records.path / "audit.csv")
     assert {path.name for path in page.parent.iterdir()} == {
         "report.html", "facts.json", "configuration.yaml"

@@ -1,4 +1,4 @@
-"""Reads the bounds that TFMA checked, and the measured values."""
+"""Reads the bounds that the Evaluator checked, and the measured values."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from components.evaluator.metrics import (
     METRIC_BY_NAME,
     SLICE_ACCURACY,
 )
+from components.evaluator.results.robustness import robustness_bounds
 from components.evaluator.results.tfma import DIGITS, SliceResult, load_slices, slice_key
 from components.evaluator.results.values import BASELINE_NAME, Bound
 from trainer.preprocessing.features import BREED_KEY
@@ -57,13 +58,15 @@ Failure = tuple[str, bool, tuple[tuple[str, str], ...]]
 def read_bounds(evaluation: Path | str) -> tuple[Bound, ...]:
     """Reads the bounds in the order of the configuration, kept or missed as TFMA decided.
 
+    Those on robustness, which is not TFMA's, come last.
+
     Of a bound on slices, every miss is listed, or the value nearest to one if all kept it. A bound
     on the change is listed only where there is a baseline.
     """
     config, *_ = eval_config_writer.load_eval_run(str(evaluation))
     slices = load_slices(evaluation)
     failures = _failures(evaluation)
-    return tuple(
+    of_tfma = (
         bound
         for spec in config.metrics_specs
         for metric in spec.metrics
@@ -72,6 +75,7 @@ def read_bounds(evaluation: Path | str) -> tuple[Bound, ...]:
         for slicing in each.slicing_specs
         for bound in _bounds(metric, each.threshold, list(slicing.feature_keys), slices, failures)
     )
+    return (*of_tfma, *robustness_bounds(evaluation))
 
 
 def _failures(evaluation: Path | str) -> set[Failure]:

@@ -15,6 +15,7 @@ from components.evaluator.metrics import EXAMPLE_COUNT
 from components.evaluator.results.answer_table import read_answer_table
 from components.evaluator.results.calibration import read_calibration
 from components.evaluator.results.figures import intervals_of, read_figures
+from components.evaluator.results.robustness import read_robustness
 from components.evaluator.results.tables import (
     breed_rows,
     confusion_order,
@@ -62,4 +63,5 @@ def read_evaluation(
         calibration=read_calibration(
             evaluation, table.model, model.ece if model is not None else None
         ),
+        robustness=read_robustness(evaluation),
     )

@@ -156,6 +156,34 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """Results on the sample changed in one way."""
+
+    kind: str
+    """Such as `rotation`."""
+    title: str
+    """In words, with its strength."""
+    accuracy: float
+    interval: Interval | None
+    drop: float
+    """How much lower the accuracy is than on the same images as they are."""
+    max_drop: float | None
+    """Upper bound of the drop, if any."""
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """Accuracy on a sample of the eval images, as they are and changed."""
+
+    num_pictures: int
+    accuracy: float
+    """On the sample as it is."""
+    interval: Interval | None
+    changes: tuple[Changed, ...]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """All results of the Evaluator."""
 
@@ -167,6 +195,8 @@ class Evaluation:
     slices: tuple[SliceRow, ...]
     confusion: Confusion
     calibration: Calibration
+    robustness: Robustness | None = None
+    """None where it was not measured."""
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,10 @@ def _sections(facts: ReportFacts) -> list[Section]:
             Section("confusion", "What it takes for what", "Confusion"),
             any(map(any, evaluation.confusion.counts)),
         ),
+        (
+            Section("robustness", "How it takes worse pictures", "Robustness"),
+            evaluation.robustness,
+        ),
         (Section("slices", "Parts of the eval split", "Slices"), evaluation.slices),
         (
             Section("galleries", "Pictures, right and wrong", "Pictures"),
