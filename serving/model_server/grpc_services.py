@@ -30,6 +30,7 @@ from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, Re
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
+from serving.model_server.drain import Drain
 from serving.model_server.errors import ServingError, invalid_argument
 from serving.model_server.handlers import Handlers
 from serving.model_server.metrics import Metrics
@@ -43,9 +44,13 @@ Continuation = Callable[[grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHand
 
 
 class ReadableRequests(grpc.aio.ServerInterceptor):
-    """Interceptor that answers unparseable unary requests with INVALID_ARGUMENT."""
+    """Interceptor that answers unparseable unary requests with INVALID_ARGUMENT.
 
-    def __init__(self) -> None:
+    Calls of TensorFlow Serving's services are counted, and refused once the server stops.
+    """
+
+    def __init__(self, drain: Drain) -> None:
+        self._drain = drain
         self._handlers: dict[str, grpc.RpcMethodHandler] = {}
 
     async def intercept_service(
@@ -58,11 +63,12 @@ class ReadableRequests(grpc.aio.ServerInterceptor):
         handler = await continuation(details)
         if handler is None or handler.unary_unary is None:
             return handler
-        checked = self._handlers[details.method] = _checked(handler)
+        drain = self._drain if details.method.startswith("/tensorflow.serving.") else None
+        checked = self._handlers[details.method] = _checked(handler, drain)
         return checked
 
 
-def _checked(handler: grpc.RpcMethodHandler) -> grpc.RpcMethodHandler:
+def _checked(handler: grpc.RpcMethodHandler, drain: Drain | None) -> grpc.RpcMethodHandler:
     def read(content: bytes) -> Any:
         try:
             return handler.request_deserializer(content)
@@ -72,7 +78,13 @@ def _checked(handler: grpc.RpcMethodHandler) -> grpc.RpcMethodHandler:
     async def answer(request: Any, context: grpc.aio.ServicerContext) -> Any:
         if isinstance(request, DecodeError):
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{request}")
-        return await handler.unary_unary(request, context)
+        if drain is None:
+            return await handler.unary_unary(request, context)
+        try:
+            async with drain.call():
+                return await handler.unary_unary(request, context)
+        except ServingError as error:
+            await _abort(context, error)
 
     return grpc.unary_unary_rpc_method_handler(answer, read, handler.response_serializer)
 
@@ -102,12 +114,6 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._handlers = handlers
         self._metrics = metrics
         self._bytes_in_flight = 0
-        self._calls = 0
-
-    @property
-    def busy(self) -> bool:
-        """Returns whether a call is being answered."""
-        return self._calls > 0
 
     async def Predict(self, request: PredictRequest, context: Context) -> PredictResponse:  # noqa: N802, D102
         return await self._answer("Predict", request, context, self._handlers.predict)
@@ -142,7 +148,6 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         started = time.monotonic()
         size = request.ByteSize()
         code = grpc.StatusCode.OK
-        self._calls += 1
         self._bytes_in_flight += size
         try:
             if self._bytes_in_flight > max(_MAX_BYTES_IN_FLIGHT, size):
@@ -158,7 +163,6 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             code = error.code if isinstance(error, ServingError) else grpc.StatusCode.INTERNAL
             await _abort(context, error)
         finally:
-            self._calls -= 1
             self._bytes_in_flight -= size
             self._metrics.request_finished(
                 _model_of(request), method, "GRPC", code, time.monotonic() - started

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -21,6 +22,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from serving.model_server.config_files import read_text_proto
 from serving.model_server.config_pb2 import MonitoringConfig, SSLConfig
+from serving.model_server.drain import Drain
 from serving.model_server.errors import ServingError
 from serving.model_server.grpc_services import ModelService, PredictionService, ReadableRequests
 from serving.model_server.handlers import Handlers
@@ -28,10 +30,13 @@ from serving.model_server.metrics import Metrics
 from serving.model_server.models.core import ServerCore, read_model_config
 from serving.model_server.options import ServerOptions
 
+if TYPE_CHECKING:
+    from serving.model_server.rest.server import RestServer
+
 logger = logging.getLogger(__name__)
 
-_GRACE_S = 30.0
-"""How long running calls may take once the server is told to stop."""
+_GRACE_S = 28.0
+"""How long running calls may take once the server stops, after the two seconds before that."""
 
 _LAST_WORDS_S = 2.0
 """Time for the last bytes once no call runs; gRPC would wait 20 s for idle connections."""
@@ -40,6 +45,9 @@ _MAX_REST_BODY_BYTES = 32 * 1024 * 1024
 """For JSON, whose numbers take many times their size while they are parsed."""
 
 _LOOK_S = 0.05
+
+_CLOSING_S = 0.2
+"""Time in which both APIs cease to listen, and callers hear of it."""
 
 _SERVICES = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
 _SERVICE_MODULES = ("prediction_service_pb2", "model_service_pb2")
@@ -87,12 +95,14 @@ async def _serve_models(
     stop: asyncio.Event,
 ) -> None:
     handlers = Handlers(core, metrics, check_method=options.enable_signature_method_name_check)
-    stop_grpc = await _start_grpc(options, core, handlers, metrics)
+    drain = Drain()
+    health = aio_health.HealthServicer()
+    stop_grpc = await _start_grpc(options, core, handlers, metrics, drain, health)
     background = []
-    stop_rest: Callable[[], Awaitable[None]] | None = None
+    rest: RestServer | None = None
     try:
         if options.rest_api_port:
-            stop_rest = _start_rest(options, handlers, metrics)
+            rest = _start_rest(options, handlers, metrics, drain)
         if options.model_config_file and options.model_config_file_poll_wait_seconds:
             background.append(asyncio.create_task(_follow_config(options, core, config)))
         await stop.wait()
@@ -100,17 +110,31 @@ async def _serve_models(
     finally:
         for task in background:
             task.cancel()
-        await asyncio.gather(stop_grpc(), *([stop_rest()] if stop_rest else []))
+        await health.enter_graceful_shutdown()
+        if rest is not None:
+            rest.close_after_answers()
+        await drain.settle()
+        closing = asyncio.gather(stop_grpc(), *([rest.stop(_GRACE_S)] if rest else []))
+        await asyncio.sleep(_CLOSING_S)
+        drain.refuse()
+        await closing
 
 
 async def _start_grpc(
-    options: ServerOptions, core: ServerCore, handlers: Handlers, metrics: Metrics
+    options: ServerOptions,
+    core: ServerCore,
+    handlers: Handlers,
+    metrics: Metrics,
+    drain: Drain,
+    health: aio_health.HealthServicer,
 ) -> Callable[[], Awaitable[None]]:
-    server = grpc.aio.server(interceptors=[ReadableRequests()], options=options.channel_arguments)
-    predictions = PredictionService(handlers, metrics)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(predictions, server)
+    server = grpc.aio.server(
+        interceptors=[ReadableRequests(drain)], options=options.channel_arguments
+    )
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        PredictionService(handlers, metrics), server
+    )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(handlers, core), server)
-    health = aio_health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     names = [health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
     _register_services()
@@ -128,9 +152,8 @@ async def _start_grpc(
         logger.info("Running gRPC ModelServer at %s ...", address)
 
     async def stop() -> None:
-        await health.enter_graceful_shutdown()
         stopping = asyncio.create_task(server.stop(_GRACE_S))
-        while predictions.busy and not stopping.done():
+        while drain.busy and not stopping.done():
             await asyncio.sleep(_LOOK_S)
         await server.stop(_LAST_WORDS_S)
         await stopping
@@ -179,8 +202,8 @@ def _credentials(options: ServerOptions) -> grpc.ServerCredentials | None:
 
 
 def _start_rest(
-    options: ServerOptions, handlers: Handlers, metrics: Metrics
-) -> Callable[[], Awaitable[None]]:
+    options: ServerOptions, handlers: Handlers, metrics: Metrics, drain: Drain
+) -> RestServer:
     # Imported only if needed: takes half a second.
     from serving.model_server.rest.app import METRICS_PATH, create_app
     from serving.model_server.rest.server import RestServer
@@ -191,6 +214,7 @@ def _start_rest(
     prometheus = monitoring.prometheus_config
     app = create_app(
         handlers,
+        drain,
         timeout_s=options.rest_api_timeout_in_ms / 1000,
         metrics=metrics,
         metrics_path=(prometheus.path or METRICS_PATH) if prometheus.enable else None,
@@ -205,7 +229,7 @@ def _start_rest(
         ) from error
     server.start(app)
     logger.info("Exporting HTTP/REST API at:localhost:%d ...", server.port)
-    return lambda: server.stop(_GRACE_S)
+    return server
 
 
 async def _follow_config(

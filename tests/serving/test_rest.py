@@ -45,6 +45,7 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest, RegressionResponse
 
+from serving.model_server.drain import Drain
 from serving.model_server.errors import ServingError, invalid_argument
 from serving.model_server.metrics import Metrics
 from serving.model_server.rest.app import METRICS_PATH, create_app
@@ -198,7 +199,9 @@ class _Running:
 
     async def _start(self) -> None:
         self._server.start(
-            create_app(self.models, metrics=Metrics(), max_body_bytes=_MAX_BODY, **self._options)
+            create_app(
+                self.models, Drain(), metrics=Metrics(), max_body_bytes=_MAX_BODY, **self._options
+            )
         )
 
     def stop(self, grace_s: float = 1) -> None:

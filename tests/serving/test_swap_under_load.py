@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import grpc
+import httpx
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
@@ -189,3 +192,59 @@ def test_a_server_with_a_reload_that_waits_stops_when_it_is_told_to(tmp_path: Pa
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(40) == 0
         assert {call.code().name for call in calls} <= {"UNAVAILABLE", "CANCELLED", "OK"}
+
+
+def test_a_stopping_server_answers_every_call_that_has_begun_and_refuses_the_others(
+    tmp_path: Path,
+) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    write_half_plus(models, 1)
+    ends: Counter[str] = Counter()
+    gone = threading.Event()
+    # Enough numbers that the server's event loop has more to do than the callers: calls queue.
+    numbers = [1.0] * 20_000
+    request = PredictRequest()
+    request.model_spec.name = "default"
+    request.inputs["x"].CopyFrom(tf.make_tensor_proto(numbers, dtype=tf.float32))
+    packed, body = request.SerializeToString(), json.dumps({"instances": numbers})
+
+    def call_grpc(server: Server) -> None:
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+        with grpc.insecure_channel(f"localhost:{server.port}", options) as channel:
+            predict = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+            while not gone.is_set():
+                try:
+                    predict(packed, TIMEOUT_S)
+                    ends["OK"] += 1
+                except grpc.RpcError as error:
+                    ends[error.code().name] += 1
+
+    def call_rest(server: Server) -> None:
+        url = f"http://localhost:{server.rest_port}/v1/models/default:predict"
+        with httpx.Client(timeout=TIMEOUT_S) as client:
+            while not gone.is_set():
+                try:
+                    ends[str(client.post(url, content=body).status_code)] += 1
+                except httpx.ConnectError:  # nobody listens any more
+                    ends["refused"] += 1
+                except httpx.HTTPError as error:
+                    ends[repr(error)] += 1
+
+    with running(f"--model_base_path={models}", rest=True) as server:
+        callers = [
+            threading.Thread(target=call_rest if number % 4 == 0 else call_grpc, args=[server])
+            for number in range(32)
+        ]
+        for caller in callers:
+            caller.start()
+        until = time.monotonic() + TIMEOUT_S
+        while (ends["OK"] < 100 or ends["200"] < 20) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert server.stop() == 0
+        gone.set()
+        for caller in callers:
+            caller.join()
+    assert ends["OK"] >= 100
+    assert ends["200"] >= 20
+    assert set(ends) <= {"OK", "UNAVAILABLE", "200", "503", "refused"}, ends

@@ -22,6 +22,7 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataReque
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
+from serving.model_server.drain import Drain
 from serving.model_server.errors import ServingError, invalid_argument
 from serving.model_server.handlers import Handlers
 from serving.model_server.metrics import Metrics
@@ -52,6 +53,7 @@ _LARGE_BYTES = 128 * 1024
 
 def create_app(
     handlers: Handlers,
+    drain: Drain,
     *,
     timeout_s: float,
     metrics: Metrics,
@@ -61,9 +63,9 @@ def create_app(
     """Builds the application of the REST API.
 
     Calls longer than `timeout_s` are answered 504, bodies over `max_body_bytes` 413. Prometheus may
-    ask under `metrics_path`, unless it is None.
+    ask under `metrics_path`, unless it is None. Calls of models are counted by `drain`.
     """
-    rest = _RestApi(handlers, timeout_s, metrics, BodyReader(max_body_bytes))
+    rest = _RestApi(handlers, drain, timeout_s, metrics, BodyReader(max_body_bytes))
     routes = []
     for version in ("", "/versions/{version}", "/labels/{label}"):
         model = f"/v1/models/{{model}}{version}"
@@ -84,9 +86,15 @@ class _Json(Response):
 
 class _RestApi:
     def __init__(
-        self, handlers: Handlers, timeout_s: float, metrics: Metrics, bodies: BodyReader
+        self,
+        handlers: Handlers,
+        drain: Drain,
+        timeout_s: float,
+        metrics: Metrics,
+        bodies: BodyReader,
     ) -> None:
         self._handlers = handlers
+        self._drain = drain
         self._timeout_s = timeout_s
         self._metrics = metrics
         self._bodies = bodies
@@ -111,7 +119,7 @@ class _RestApi:
         action = request.path_params["action"]
         if request.method != "POST" or action not in ("predict", "classify", "regress"):
             raise HTTPException(404)
-        async with self._bodies.read(request) as body:
+        async with self._bodies.read(request) as body, self._drain.call():
             with self._counted(request, action) as spec:
                 work = asyncio.ensure_future(self._answer(action, spec, body))
                 hung_up = asyncio.ensure_future(_disconnected(request))

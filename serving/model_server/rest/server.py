@@ -56,11 +56,20 @@ class RestServer:
         server = _Server(config)
         self._running = server, asyncio.create_task(server.serve([self._socket]))
 
+    def close_after_answers(self) -> None:
+        """Lets every answer from now on say that it is its connection's last."""
+        if self._running is not None:
+            self._running[0].server_state.default_headers.append((b"connection", b"close"))
+
     async def stop(self, grace_s: float) -> None:
         """Stops accepting connections, and gives calls `grace_s` seconds to end."""
         if self._running is not None:
             server, serving = self._running
             server.config.timeout_graceful_shutdown = math.ceil(grace_s)
+            for (
+                listening
+            ) in server.servers:  # now: uvicorn looks at the next line ten times a second
+                listening.close()
             server.should_exit = True
             await serving
         self._socket.close()
