@@ -38,6 +38,12 @@ class ServerOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     port: int = Field(8500, ge=0, le=65535, description="TCP port of the gRPC API; 0: none")
+    host: str = Field(
+        "localhost",
+        min_length=1,
+        description="name or address that both ports listen on; 0.0.0.0 is every one; "
+        "TensorFlow Serving has no such flag and always listens on every one",
+    )
     grpc_socket_path: str = Field("", description="UNIX socket for the gRPC API")
     rest_api_port: int = Field(0, ge=0, le=65535, description="TCP port of the REST API; 0: none")
     rest_api_timeout_in_ms: int = Field(30_000, gt=0, description="longest REST call")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-import os
 import signal
 import sys
 import threading
@@ -29,6 +28,7 @@ from serving.model_server.handlers import Handlers
 from serving.model_server.metrics import Metrics
 from serving.model_server.models.core import ServerCore, read_model_config
 from serving.model_server.options import ServerOptions
+from serving.model_server.rest.sockets import listen
 
 if TYPE_CHECKING:
     from serving.model_server.rest.server import RestServer
@@ -60,6 +60,7 @@ async def serve(options: ServerOptions) -> None:
         ServingError: a configuration file is wrong, or no version of a model can be loaded.
         OSError: a port is taken.
     """
+    _check_ports(options)
     # Threads release the GIL sooner, so that calls come in while others run.
     sys.setswitchinterval(0.001)
     stop = asyncio.Event()
@@ -77,6 +78,14 @@ async def serve(options: ServerOptions) -> None:
     finally:
         stopped.set()
         await asyncio.to_thread(core.close)
+
+
+def _check_ports(options: ServerOptions) -> None:
+    """Raises OSError if a port is taken: now, rather than once every model is loaded."""
+    for api, port in (("gRPC", options.port), ("REST", options.rest_api_port)):
+        if port:
+            for listening in listen(options.host, port, api):
+                listening.close()
 
 
 def _stopper(stop: asyncio.Event, stopped: threading.Event) -> Callable[[], None]:
@@ -140,7 +149,8 @@ async def _start_grpc(
     _register_services()
     reflection.enable_server_reflection([*_SERVICES, *names], server)
     credentials = _credentials(options)
-    addresses = [f"0.0.0.0:{options.port}"] if options.port else []
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    addresses = [f"{host}:{options.port}"] if options.port else []
     if options.grpc_socket_path:
         addresses.append(f"unix:{options.grpc_socket_path}")
     for address in addresses:
@@ -220,15 +230,9 @@ def _start_rest(
         metrics_path=(prometheus.path or METRICS_PATH) if prometheus.enable else None,
         max_body_bytes=_MAX_REST_BODY_BYTES,
     )
-    try:
-        server = RestServer(options.rest_api_port)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise OSError(
-            f"port {options.rest_api_port} of the REST API cannot be listened on: {reason}"
-        ) from error
+    server = RestServer(options.host, options.rest_api_port)
     server.start(app)
-    logger.info("Exporting HTTP/REST API at:localhost:%d ...", server.port)
+    logger.info("Exporting HTTP/REST API at:%s:%d ...", options.host, server.port)
     return server
 
 

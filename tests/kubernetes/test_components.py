@@ -194,7 +194,9 @@ def _is_encrypted(manifests: list[Manifest]) -> bool:
 
 def _is_own(manifests: list[Manifest]) -> bool:
     server = _server(manifests)
-    return server["image"].startswith("dogbreed:") and server["command"][0] == "python"
+    command = server["command"]
+    is_reachable = "--host=0.0.0.0" in command  # it would listen on the pod's localhost only
+    return server["image"].startswith("dogbreed:") and command[0] == "python" and is_reachable
 
 
 def _reaches_a_bucket(manifests: list[Manifest]) -> bool:

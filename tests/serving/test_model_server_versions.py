@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -326,20 +327,25 @@ def test_what_is_wrong_at_the_start_is_one_sentence(tmp_path: Path) -> None:
     no_key = tmp_path / "ssl.config"
     no_key.write_text('server_key: "no key" server_cert: "no certificate"')
     (tmp_path / "damaged" / "1").mkdir(parents=True)
-    with running(f"--model_base_path={models}") as server:
+    with running(f"--model_base_path={models}", rest=True) as server:
+        for port in (server.port, server.rest_port):  # nobody listens beside localhost
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.2", port), 5)
         code, errors = _failed_start(f"--port={server.port}", f"--model_base_path={models}")
         assert code == 1
         assert errors.splitlines()[-1] == (
-            f"Failed to start server. Error: 0.0.0.0:{server.port} cannot be listened on: another "
-            "program may be using it"
+            f"Failed to start server. Error: localhost:{server.port} of the gRPC API cannot be "
+            "listened on: Address already in use"
         )
+        assert "Loading servable" not in errors  # found at once, not minutes later
         taken = f"--rest_api_port={server.port}"
         code, errors = _failed_start(f"--port={free_port()}", taken, f"--model_base_path={models}")
         assert code == 1
         assert errors.splitlines()[-1] == (
-            f"Failed to start server. Error: port {server.port} of the REST API cannot be listened "
-            "on: Address already in use"
+            f"Failed to start server. Error: localhost:{server.port} of the REST API cannot be "
+            "listened on: Address already in use"
         )
+        assert "Loading servable" not in errors
     for flags, sentence in (
         ([], "Both --model_base_path and --model_config_file are empty!"),
         (["--model_base_path=/x", "--batching_parameters_file=/y"],

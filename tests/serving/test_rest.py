@@ -186,7 +186,7 @@ class _Running:
     def __init__(self, *, timeout_s: float = 30, metrics_path: str | None = METRICS_PATH) -> None:
         self.models = _Models()
         self._options = {"timeout_s": timeout_s, "metrics_path": metrics_path}
-        self._server = RestServer(0)
+        self._server = RestServer("localhost", 0)
         self.port = self._server.port
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
@@ -660,9 +660,9 @@ def test_stopping_lets_a_call_end_and_frees_the_port() -> None:
     caller.join()
 
     assert answers[0].status_code == 504
-    RestServer(running.port)._socket.close()
+    asyncio.run(RestServer("localhost", running.port).stop(0))
 
 
 def test_a_port_in_use_is_reported_before_anything_starts() -> None:
     with socket.create_server(("localhost", 0)) as taken, pytest.raises(OSError, match="in use"):
-        RestServer(taken.getsockname()[1])
+        RestServer("localhost", taken.getsockname()[1])

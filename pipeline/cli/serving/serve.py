@@ -25,7 +25,7 @@ def start_server(flags: Sequence[str], base_path: Path | None, console: Console)
     """Replaces this process by a model server of the versions in `base_path`, or the newest run's.
 
     Raises:
-        UserError: nothing was pushed yet.
+        UserError: nothing was pushed yet, or TensorFlow Serving is given a `--host`.
     """
     given = {flag.split("=", 1)[0].lstrip("-") for flag in flags if flag.startswith("-")}
     chosen = list(flags)
@@ -37,6 +37,11 @@ def start_server(flags: Sequence[str], base_path: Path | None, console: Console)
         chosen.append(f"--model_name={DEFAULT_MODEL}")  # the name that our clients ask for
     chosen += [f"--{name}={value}" for name, value in _defaults(given).items() if name not in given]
     program = shutil.which(_TENSORFLOW_SERVING)
+    if program and "host" in given:
+        raise UserError(
+            f"{program} always listens on every address of this machine and takes no --host: leave "
+            "it out, or take TensorFlow Serving off PATH to run this project's own server."
+        )
     command = [program] if program else [sys.executable, "-m", "serving.model_server"]
     sys.stdout.flush()
     os.execv(command[0], [*command, *chosen])
@@ -84,7 +89,8 @@ def serve(
     [bold]tensorflow_model_server[/] is installed, else a small server of our own that takes the
     same flags, such as [bold]--port=9000[/], [bold]--rest_api_port=0[/],
     [bold]--model_config_file=FILE[/], [bold]--ssl_config_file=FILE[/];
-    [bold]python -m serving.model_server --help[/] lists them.
+    [bold]python -m serving.model_server --help[/] lists them. Our own server answers callers on
+    this machine only; [bold]--host=0.0.0.0[/] lets others in.
     """
     with clear_errors("Nothing was changed."):
         from pipeline.config.load import load_config

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from serving.model_server.rest.sockets import listen
+
 _KEEP_ALIVE_S = 50
 """Idle timeout of connections, as in TensorFlow Serving."""
 
@@ -23,7 +25,7 @@ class _Server(uvicorn.Server):
 
 
 class RestServer:
-    """HTTP server on one port of all addresses.
+    """HTTP server on one port of a host.
 
     The port is bound on creation, before anything else starts; 0 takes a free one.
 
@@ -31,13 +33,12 @@ class RestServer:
         OSError: the port is in use.
     """
 
-    def __init__(self, port: int) -> None:
-        both = socket.has_dualstack_ipv6()
-        family = socket.AF_INET6 if both else socket.AF_INET
-        self._socket = socket.create_server(("", port), family=family, dualstack_ipv6=both)
-        # Connections inherit it. Without, a body waits 40 ms for its header's acknowledgement.
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.port: int = self._socket.getsockname()[1]
+    def __init__(self, host: str, port: int) -> None:
+        self._sockets = listen(host, port, "REST")
+        for listening in self._sockets:
+            # Connections inherit it. Without, a body waits 40 ms for its header's acknowledgement.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.port: int = self._sockets[0].getsockname()[1]
         self._running: tuple[_Server, asyncio.Task[None]] | None = None
 
     def start(self, app: ASGIApp) -> None:
@@ -54,7 +55,7 @@ class RestServer:
             timeout_keep_alive=_KEEP_ALIVE_S,
         )
         server = _Server(config)
-        self._running = server, asyncio.create_task(server.serve([self._socket]))
+        self._running = server, asyncio.create_task(server.serve(self._sockets))
 
     def close_after_answers(self) -> None:
         """Lets every answer from now on say that it is its connection's last."""
@@ -72,4 +73,5 @@ class RestServer:
                 listening.close()
             server.should_exit = True
             await serving
-        self._socket.close()
+        for bound in self._sockets:
+            bound.close()
