@@ -12,7 +12,7 @@ PYTHON ?= $(shell for v in $(VERSIONS); do \
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run check test lint protos setup lock clean
+.PHONY: run check test test-long lint protos setup lock clean
 run: setup ## run the pipeline on the built-in sample; ARGS="--data PATH" for other pictures
 	$(BIN)/dogbreed run $(ARGS)
 
@@ -22,8 +22,12 @@ check: lint ## style, imports, types and the quick tests: a minute on two cores
 # Which lines are run costs nothing to know from Python 3.12 on (sys.monitoring); before, it costs
 # tests of networks a third of their time, so there it is asked for: make test ARGS=--cov
 COVERAGE = $(shell $(BIN)/python -c 'import sys; print("--cov" if sys.version_info >= (3, 12) else "")')
-test: setup ## run all tests; from Python 3.12 on, print how much of each file they run
-	$(if $(COVERAGE),COVERAGE_CORE=sysmon) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(COVERAGE) $(ARGS)
+RUN_TESTS = $(if $(COVERAGE),COVERAGE_CORE=sysmon) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(COVERAGE)
+test: setup ## run all tests but the long ones; from Python 3.12 on, print how much of each file they run
+	$(RUN_TESTS) -m "not long" $(ARGS)
+
+test-long: setup ## run what takes minutes: rehearsals, searches, folds, servers under load
+	$(RUN_TESTS) -m long $(ARGS)
 
 lint: setup ## check style, types, and which package imports which
 	$(BIN)/ruff check .

@@ -31,7 +31,7 @@ from pipeline.local.observer import NodeStatus
 from pipeline.local.run_pipeline import run
 from tests.pipeline.conftest import tiny_settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 UNTRAINED = ["epochs=1", "learning_rate=0.000001"]
 COMPARED = ["max_accuracy_drop=0.02"]

@@ -125,6 +125,7 @@ def test_folds_that_make_no_sense_are_refused(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_records_without_folds_are_refused(records: Dataset, tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"have no folds but the splits train and eval; .*--folds 3"
@@ -133,6 +134,7 @@ def test_records_without_folds_are_refused(records: Dataset, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_records_with_another_number_of_folds_are_refused(archive: Path, tmp_path: Path) -> None:
     made = convert(str(archive), tmp_path / "records", ConvertOptions(folds=2))
 
@@ -197,6 +199,7 @@ def _fold_alone(root: Path, archive: Path, fold: int) -> tuple[Config, FinishedR
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_picture_is_evaluated_on_once_by_a_model_that_never_saw_it(
     first: tuple[list[FoldResult], list[list[int]], str], root: Path
 ) -> None:
@@ -219,6 +222,7 @@ def test_every_picture_is_evaluated_on_once_by_a_model_that_never_saw_it(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_fold_is_the_run_with_that_fold_and_is_shared_with_it(
     first: tuple[list[FoldResult], list[list[int]], str], root: Path, archive: Path
 ) -> None:
@@ -245,6 +249,7 @@ def test_fold_is_the_run_with_that_fold_and_is_shared_with_it(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_review_asks_about_every_picture(
     first: tuple[list[FoldResult], list[list[int]], str], root: Path
 ) -> None:
@@ -257,6 +262,7 @@ def test_review_asks_about_every_picture(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_second_time_reuses_every_fold(
     first: tuple[list[FoldResult], list[list[int]], str], root: Path, archive: Path
 ) -> None:
@@ -268,6 +274,7 @@ def test_second_time_reuses_every_fold(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_fold_that_fails_keeps_those_before_it_and_is_named(
     first: tuple[list[FoldResult], list[list[int]], str],
     root: Path,
@@ -291,6 +298,7 @@ def test_fold_that_fails_keeps_those_before_it_and_is_named(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_missed_bound_is_shown_and_is_no_failure(
     first: tuple[list[FoldResult], list[list[int]], str], root: Path, archive: Path
 ) -> None:

@@ -69,6 +69,7 @@ def test_module_that_is_not_there_is_named_before_anything_is_compiled() -> None
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_pipeline_trains_and_pushes_it_and_trains_again_when_its_code_changes(
     tmp_path: Path, write_module: WriteModule, records: Dataset
 ) -> None:

@@ -23,7 +23,7 @@ from pipeline.local.find_records import find_records
 from pipeline.local.run_pipeline import run
 from tests.pipeline.conftest import tiny_settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 _SWAPPED = 40
 _MENDED = "relabel:"

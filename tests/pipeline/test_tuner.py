@@ -19,7 +19,7 @@ from pipeline.local.run_pipeline import FinishedRun, run
 from tests.pipeline.conftest import tiny_settings
 from trainer.tuning.config import SearchedSetting, TunerConfig
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 RunTiny = Callable[..., tuple[FinishedRun, str]]
 

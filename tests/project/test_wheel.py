@@ -67,6 +67,7 @@ def _run(dogbreed: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProc
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_installed_command_works_in_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     settings = _run(installed, tmp_path, "settings", "--config", "stanford-dogs-quick")
     models = _run(installed, tmp_path, "models")
@@ -79,6 +80,7 @@ def test_installed_command_works_in_an_empty_folder(installed: Path, tmp_path: P
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_image_build_without_a_checkout_says_what_is_missing(
     installed: Path, tmp_path: Path
 ) -> None:

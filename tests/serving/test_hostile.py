@@ -42,7 +42,7 @@ from tests.serving.hostile_target import (
 )
 from tests.serving.model_server import Server, running
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 NUM_PICTURES = 1000
 MAX_GROWTH_BYTES = 600 * MIB

@@ -22,7 +22,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from tests.serving.model_server import Server, running, start, write_half_plus
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 TIMEOUT_S = 60
 CLIENTS = 8
