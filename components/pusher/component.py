@@ -26,7 +26,13 @@ from tfx.utils import proto_utils
 from components.evaluator.results.bounds import read_bounds
 from components.evaluator.results.evaluation import read_evaluation
 from components.pusher.card import complete_card
-from components.pusher.identity import Identity, find_pushed, identity_of, write_identity
+from components.pusher.identity import (
+    SERVED_ALREADY,
+    Identity,
+    find_pushed,
+    identity_of,
+    write_identity,
+)
 from foundation.lock import only_push_to
 from foundation.names import PUSHED_BEFORE_PROPERTY, SERVED_VERSION_PROPERTY
 from foundation.versions import (
@@ -75,7 +81,7 @@ class PusherExecutor(executor.Executor):
         with only_push_to(base_path):
             version = find_pushed(base_path, identity, _compared_with(input_dict))
             if version is not None:
-                logging.info("The served version %d is this model: nothing is pushed.", version)
+                logging.info("Version %d %s.", version, SERVED_ALREADY)
                 pushed.set_int_custom_property(PUSHED_BEFORE_PROPERTY, 1)
             else:
                 version = self._push(input_dict, output_dict, exec_properties, base_path, identity)

@@ -11,6 +11,8 @@ from foundation.fingerprint import digest, fingerprint
 from foundation.names import NO_VERSION
 from foundation.versions import EXTRA_DIR, newest_version, read_about
 
+SERVED_ALREADY = "is this model already: nothing is pushed"
+"""What the Pusher's log says then."""
 _FILE = EXTRA_DIR / "pushed.json"
 
 

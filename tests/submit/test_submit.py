@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from components.pusher.identity import SERVED_ALREADY
 from tests.submit.conftest import DOGBREED, Dogbreed, environment, write_package
 from tests.submit.stand_in import StandIn
 
@@ -215,6 +216,7 @@ def test_a_run_that_pushed_nothing_ends_with_3(
     ("log", "exit_code", "said"),
     [
         ("I1121 Model pushed to /models/1.\n", 0, "Succeeded and pushed"),
+        (f"I1121 Version 1 {SERVED_ALREADY}.\n", 0, "Succeeded and pushed"),
         ("Model on /models was not blessed by model validation\n", 3, "Succeeded, not pushed"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from kfp_server_api import V2beta1Run
 
+from components.pusher.identity import SERVED_ALREADY
 from foundation.errors import UserError
 from pipeline.config.nodes import PUSHER
 from pipeline.kubeflow.step.step_lines import reason_in
@@ -20,7 +21,8 @@ from pipeline.local.display import RunDisplay
 from pipeline.local.observer import NodeStatus
 
 _PUSHED_MODEL, _PUSHED = "pushed_model", "pushed"  # Pusher's output, as Report's input; property
-_LOG_SAYS = {"Model pushed to": True, "was not blessed": False}  # whether TFX's Pusher pushed
+# Whether the model is served now; TFX's Pusher says the first and the last.
+_LOG_SAYS = {"Model pushed to": True, SERVED_ALREADY: True, "was not blessed": False}
 _OUT_OF_MEMORY = "OOMKilled"  # Kubernetes' word
 _PATIENCE_S = 300.0  # how long Kubeflow may be unreachable while a run is followed
 _NO_REASON = "Kubeflow does not say why"
