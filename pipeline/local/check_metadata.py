@@ -61,7 +61,9 @@ def repair_rows(path: Path, artifacts: Path) -> None:
             database.execute(
                 f"DELETE FROM {table} WHERE execution_id NOT IN (SELECT id FROM Execution)"
             )
-        folders = itertools.chain(artifacts.glob("*/*/*"), artifacts.glob("*/.system/*/*"))
+        # Not .system/stateful_working_dir, whose folders are named by the time.
+        own = "*/.system/executor_execution/*"
+        folders = itertools.chain(artifacts.glob("*/*/*"), artifacts.glob(own))
         names = (each.name for each in folders)
         highest = max((int(name) for name in names if name.isdecimal()), default=0)
         last = database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'Execution'")

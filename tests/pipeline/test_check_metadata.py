@@ -99,6 +99,8 @@ def test_next_execution_has_neither_rows_nor_folders_of_a_lost_one(
     store: Path, tmp_path: Path, folder: str, next_id: int
 ) -> None:
     (tmp_path / "artifacts" / folder).mkdir(parents=True)
+    named_by_time = "Trainer/.system/stateful_working_dir/1796077705100838"
+    (tmp_path / "artifacts" / named_by_time).mkdir(parents=True)
 
     repair_rows(store, tmp_path / "artifacts")
 
