@@ -146,7 +146,7 @@ class Handlers:
         self,
         request: ClassificationRequest | RegressionRequest,
         method: str,
-        find_tensors: Callable[..., tuple[str, list[str]]],
+        find_tensors: Callable[..., tuple[list[str], list[str]]],
         make_result: Callable[[SignatureDef, int, Mapping[str, NDArray[Any]]], Any],
     ) -> dict[str, Any]:
         """Returns the response fields that Classify and Regress share."""
@@ -161,13 +161,17 @@ class Handlers:
             }
 
     async def _run_examples(
-        self, examples: Input, servable: Servable, tensors: tuple[str, list[str]], method: str
+        self,
+        examples: Input,
+        servable: Servable,
+        tensors: tuple[list[str], list[str]],
+        method: str,
     ) -> tuple[int, Mapping[str, NDArray[Any]]]:
         """Returns the number of examples and the fetched arrays by graph name."""
-        input_name, output_names = tensors
+        input_names, output_names = tensors
         feed = serialized_examples(examples)
         self._metrics.examples(servable.name, len(feed))
-        call = Call(((input_name, feed),), tuple(output_names))
+        call = Call(tuple((name, feed) for name in input_names), tuple(output_names))
         arrays = await self._run(servable, call, method)
         return len(feed), dict(zip(output_names, arrays, strict=True))
 

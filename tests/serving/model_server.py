@@ -116,6 +116,9 @@ def write_half_plus(base_path: Path, version: int, addend: float = 2.0) -> Path:
         examples = v1.placeholder(tf.string, [None], name="examples")
         parsed = v1.io.parse_example(examples, {"x": v1.io.FixedLenFeature([1], tf.float32)})
         x = v1.placeholder_with_default(parsed["x"], [None, 1], name="x2")
+        # As TensorFlow 2 exports it: each signature has an input of its own.
+        own = v1.placeholder(tf.string, [None], name="own_examples")
+        own_x = v1.io.parse_example(own, {"x": v1.io.FixedLenFeature([1], tf.float32)})["x"]
         half, plus = v1.Variable(0.5, name="half"), v1.Variable(float(addend), name="plus")
         y = half * x + plus
         flat = v1.placeholder(tf.float32, None, name="x")
@@ -135,6 +138,10 @@ def write_half_plus(base_path: Path, version: int, addend: float = 2.0) -> Path:
             {
                 "serving_default": _signature("predict", {"x": flat}, {"y": flat_y, "z": -flat_y}),
                 "regress_x_to_y": _signature("regress", {"inputs": examples}, {"outputs": y}),
+                "own_regress_x_to_y": _signature(
+                    "regress", {"inputs": own}, {"outputs": half * own_x + plus}
+                ),
+                "column": _signature("predict", {"x": x}, {"y": y}),
                 "classify_x_to_y": _signature("classify", {"inputs": examples}, {"scores": y}),
                 "spin": _signature("predict", {"n": n}, {"n": n + tf.cast(spun[0, 0], tf.int32)}),
                 "echo": _signature("predict", {"words": words}, {"words": words}),

@@ -74,6 +74,14 @@ def test_predict_answers_as_tensorflow_serving_does(server: Server) -> None:
     )
 
 
+def test_a_shape_that_the_placeholder_does_not_have_is_the_graphs_affair(server: Server) -> None:
+    """The first example of TensorFlow Serving's documentation feeds [3] to [None, 1]."""
+    request = predict_request([1.0, 2.0, 5.0])
+    request.model_spec.signature_name = "column"
+    answer = server.predictions.Predict(request, TIMEOUT_S)
+    assert list(answer.outputs["y"].float_val) == [2.5, 3.0, 4.5]
+
+
 def test_output_filter_runs_just_what_it_names(server: Server) -> None:
     request = predict_request()
     request.output_filter.append("z")
@@ -184,14 +192,13 @@ def multi_request(*tasks: tuple[str, str, str]) -> MultiInferenceRequest:
     return with_example(request)
 
 
-def test_multi_inference(server: Server) -> None:
-    request = multi_request(
-        ("default", "regress_x_to_y", REGRESS), ("default", "classify_x_to_y", CLASSIFY)
-    )
+@pytest.mark.parametrize("regress", ["regress_x_to_y", "own_regress_x_to_y"])
+def test_multi_inference(server: Server, regress: str) -> None:
+    request = multi_request(("default", regress, REGRESS), ("default", "classify_x_to_y", CLASSIFY))
     regression, classification = server.predictions.MultiInference(request, TIMEOUT_S).results
     assert regression.regression_result.regressions[0].value == 3.0
     assert classification.classification_result.classifications[0].classes[0].score == 3.0
-    assert regression.model_spec.signature_name == "regress_x_to_y"
+    assert regression.model_spec.signature_name == regress
     assert classification.model_spec.version.value == 123
 
 

@@ -174,7 +174,7 @@ def test_models_labels_and_policies_follow_a_reloaded_configuration(tmp_path: Pa
              "Illegal to list model a multiple times in config list"),
             (config(a + "model_type: TENSORFLOW"), "INVALID_ARGUMENT",
              "Illegal setting both ModelServerConfig::model_type (deprecated) and "
-             "ModelServerConfig::model_platform."),
+             "ModelServerConfig::model_platform, model name is a"),
             (ReloadConfigRequest(), "INVALID_ARGUMENT",
              "ServerModelConfig type not supported by HandleReloadConfigRequest. Only "
              "ModelConfigList is currently supported"),
@@ -355,7 +355,7 @@ def test_what_is_wrong_at_the_start_is_one_sentence(tmp_path: Path) -> None:
          "cannot be listened on: .* --ssl_config_file's key and certificate do not fit each other"),
         (["--model_config_file=/no/such"], "NOT_FOUND: /no/such; No such file or directory"),
         ([f"--model_base_path={tmp_path}/damaged", "--max_num_load_retries=0"],
-         "UNKNOWN: 1 servable.* did not become available: .*name: default version: 1.* due to "
+         "UNKNOWN: 1 model.* did not become available: .*name: default version: 1.* due to "
          "error: Could not find SavedModel"),
     ):  # fmt: skip
         code, errors = _failed_start(f"--port={free_port()}", *flags)

@@ -63,7 +63,7 @@ def debug_shape(array: NDArray[Any]) -> str:
 _INPUTS, _CLASSES, _SCORES = "inputs", "classes", "scores"
 
 
-def classify_tensors(signature: SignatureDef, *, check_method: bool) -> tuple[str, list[str]]:
+def classify_tensors(signature: SignatureDef, *, check_method: bool) -> tuple[list[str], list[str]]:
     """Returns a classification's graph names of input and outputs, or raises `ServingError`."""
     if check_method and signature.method_name != CLASSIFY_METHOD:
         raise invalid_argument(
@@ -88,7 +88,7 @@ def classify_tensors(signature: SignatureDef, *, check_method: bool) -> tuple[st
             "Expected classification signature outputs to contain at least one of "
             f'"{_CLASSES}" or "{_SCORES}". Signature was: {signature}',
         )
-    return signature.inputs[_INPUTS].name, outputs
+    return [signature.inputs[_INPUTS].name], outputs
 
 
 def classify_result(
@@ -154,7 +154,7 @@ def data_type_name(array: NDArray[Any]) -> str:
 _OUTPUTS = "outputs"
 
 
-def regress_tensors(signature: SignatureDef, *, check_method: bool) -> tuple[str, list[str]]:
+def regress_tensors(signature: SignatureDef, *, check_method: bool) -> tuple[list[str], list[str]]:
     """Returns a regression's graph names of input and output, or raises `ServingError`."""
     if check_method and signature.method_name != REGRESS_METHOD:
         raise invalid_argument(
@@ -173,7 +173,7 @@ def regress_tensors(signature: SignatureDef, *, check_method: bool) -> tuple[str
             raise failed_precondition(
                 f"No regression {what} found in SignatureDef: {signature}",
             )
-    return signature.inputs[_INPUTS].name, [signature.outputs[_OUTPUTS].name]
+    return [signature.inputs[_INPUTS].name], [signature.outputs[_OUTPUTS].name]
 
 
 def regress_result(
@@ -206,10 +206,14 @@ def regress_result(
 
 def multi_tensors(
     request: MultiInferenceRequest, signatures: Signatures, *, check_method: bool
-) -> tuple[str, list[str]]:
-    """Returns the graph names of input and outputs; raises `ServingError` if tasks do not fit."""
-    model, input_name = "", ""
+) -> tuple[list[str], list[str]]:
+    """Returns the graph names of inputs and outputs; raises `ServingError` if tasks do not fit.
+
+    There may be several inputs: TensorFlow 2 exports each signature with one of its own.
+    """
+    model = ""
     seen: set[str] = set()
+    inputs: set[str] = set()
     outputs: set[str] = set()
     for task in request.tasks:
         if not task.model_spec.name:
@@ -226,11 +230,9 @@ def multi_tensors(
         if name not in signatures:
             raise invalid_argument(f"Requested signature not found in model graph: {name}")
         task_input, task_outputs = _tensors_of(task)(signatures[name], check_method=check_method)
-        if input_name and input_name != task_input:
-            raise invalid_argument("Input tensor must be the same for all Signatures.")
-        input_name = task_input
+        inputs.update(task_input)
         outputs.update(task_outputs)
-    return input_name, sorted(outputs)
+    return sorted(inputs), sorted(outputs)
 
 
 def task_result(

@@ -89,7 +89,7 @@ def _platform_of(config: ModelConfig) -> str:
         if config.model_platform:
             raise invalid_argument(
                 "Illegal setting both ModelServerConfig::model_type (deprecated) and "
-                "ModelServerConfig::model_platform."
+                f"ModelServerConfig::model_platform, model name is {config.name}"
             )
         if config.model_type != ModelType.TENSORFLOW:
             raise invalid_argument(
@@ -99,7 +99,7 @@ def _platform_of(config: ModelConfig) -> str:
     if not config.model_platform:
         raise invalid_argument(
             "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
-            "ModelServerConfig::model_platform."
+            f"ModelServerConfig::model_platform, model name is {config.name}"
         )
     return str(config.model_platform)
 
@@ -158,7 +158,7 @@ class ServerCore:
             )
             raise ServingError(
                 grpc.StatusCode.UNKNOWN,
-                f"{len(lost)} servable(s) did not become available: {{{reasons}}}",
+                f"{len(lost)} model(s) did not become available: {{{reasons}}}",
             )
 
     @contextmanager

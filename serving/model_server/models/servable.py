@@ -46,9 +46,6 @@ def answered_by(name: str, signature: str, version: int) -> ModelSpec:
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
-_PYTHON_PREFIX = "Graph execution error:\n\n"
-"""Prefix that TensorFlow's Python adds to C++ error messages."""
-
 
 @dataclass(frozen=True)
 class Call:
@@ -84,6 +81,7 @@ class Servable:
         try:
             with graph.as_default():
                 meta_graph = tf.compat.v1.saved_model.load(self._session, list(tags), str(path))
+            self._session._extend_graph()
         # A damaged file may raise anything.
         except Exception as error:
             self._session.close()
@@ -102,7 +100,7 @@ class Servable:
         Raises:
             ServingError: with the code and message that TensorFlow gives.
         """
-        feeds = {}
+        fed = {}
         for place, (name, array) in enumerate(call.feeds):
             tensor = self._tensor(name)
             given = tf.string if array.dtype == object else tf.dtypes.as_dtype(array.dtype)
@@ -111,15 +109,23 @@ class Servable:
                     f"Expects arg[{place}] to be {_type_name(tensor.dtype)} but "
                     f"{_type_name(given)} is provided"
                 )
-            feeds[tensor] = array
+            fed[name] = array
+        # What is fed cannot be fetched as well.
+        fetches = [name for name in dict.fromkeys(call.fetches) if name not in fed]
         try:
-            answers = self._session.run([self._tensor(name) for name in call.fetches], feeds)
+            # Not `run`, which holds feeds against the placeholders' static shapes. Sessions in C++
+            # do not, and neither does TensorFlow Serving.
+            answers = fetches and self._session._call_tf_sessionrun(
+                None,
+                {self._tensor(name)._as_tf_output(): array for name, array in fed.items()},
+                [self._tensor(name)._as_tf_output() for name in fetches],
+                [],
+                None,
+            )
         except tf.errors.OpError as error:
-            message = error.message.removeprefix(_PYTHON_PREFIX)
-            raise ServingError(_CODES[error.error_code], message) from error
-        except ValueError as error:  # a shape that the graph does not accept
-            raise invalid_argument(str(error)) from error
-        return [_as_array(answer) for answer in answers]
+            raise ServingError(_CODES[error.error_code], error.message) from error
+        fetched = {**fed, **dict(zip(fetches, map(_as_array, answers), strict=True))}
+        return [fetched[name] for name in call.fetches]
 
     def has_signature(self, call: Call) -> bool:
         """Checks whether a signature has exactly these inputs and outputs; others do not batch."""

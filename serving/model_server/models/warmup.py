@@ -82,5 +82,6 @@ def _call(log: PredictionLog, servable: Servable) -> Call:
         raise ServingError(
             grpc.StatusCode.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}"
         )
-    input_name, output_names = tensors
-    return Call(((input_name, serialized_examples(request.input)),), tuple(output_names))
+    input_names, output_names = tensors
+    examples = serialized_examples(request.input)
+    return Call(tuple((name, examples) for name in input_names), tuple(output_names))
