@@ -10,7 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from foundation.redact import log_to_standard_error, redacted
-from serving.model_server.options import parse_flags
+from serving.model_server.options import parse_flags, without_effect
 
 
 def main() -> int:
@@ -21,6 +21,8 @@ def main() -> int:
     import warnings
 
     log_to_standard_error("%(asctime)s %(levelname).1s %(message)s")
+    for sentence in without_effect(sys.argv[1:]):
+        logging.getLogger(__name__).warning(sentence)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning)
     import tensorflow as tf

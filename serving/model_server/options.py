@@ -24,8 +24,24 @@ _WITHOUT_EFFECT = {
     "remove_unused_fields_from_bundle_metagraph": "graphs are kept whole",
     "enforce_session_run_timeout": "a call past its deadline is not run",
     "enable_profiler": "TensorFlow's profiler is not offered",
+    "rest_api_enable_cors_support": "answers have no CORS headers",
+    "enable_per_model_batching_parameters": "all models are batched alike",
+    "tensorflow_session_config_file": "sessions are configured by flags",
+    "platform_config_file": "there is one platform, configured by flags",
+    "prefer_tflite_model": "only SavedModels are served",
+    "num_tflite_pools": "only SavedModels are served",
+    "num_tflite_interpreters_per_pool": "only SavedModels are served",
+    "xla_cpu_compilation_enabled": "graphs are compiled as they ask for it",
+    "xla_gpu_compilation_enabled": "graphs are compiled as they ask for it",
+    "thread_pool_factory_config_file": "threads are TensorFlow's own",
+    "mixed_precision": "graphs run in the precision that they were exported with",
+    "skip_initialize_tpu": "there is no TPU",
+    "enable_grpc_healthcheck_service": "it is always there",
+    "enable_serialization_as_tensor_content": "values stand in the field of their type",
 }
 """Flags accepted for compatibility with TensorFlow Serving, and why they have no effect."""
+
+_ALTS = "use_alts_credentials"
 
 
 class ServerOptions(BaseModel):
@@ -141,11 +157,25 @@ def parse_flags(arguments: Sequence[str], program: str) -> ServerOptions:
         _add_flag(parser, name, info.default, info.description or "")
     for name, reason in _WITHOUT_EFFECT.items():
         _add_flag(parser, name, "", f"no effect: {reason}")
+    _add_flag(parser, _ALTS, False, "only false: Google's ALTS is not offered")
     given = vars(parser.parse_args(arguments))
+    if str(given.pop(_ALTS)).lower() not in ("false", "0"):
+        # Not ignored: calls would go in the clear where they were to be encrypted.
+        parser.error(f"--{_ALTS} is not offered; --ssl_config_file encrypts.")
     try:
         return ServerOptions(**{k: v for k, v in given.items() if k not in _WITHOUT_EFFECT})
     except ValidationError as error:
         parser.error("; ".join(_sentence(details) for details in error.errors()))
+
+
+def without_effect(arguments: Sequence[str]) -> list[str]:
+    """Returns a sentence for each flag given that this server accepts and does not follow."""
+    given = {argument.split("=", 1)[0].lstrip("-") for argument in arguments}
+    return [
+        f"--{name} has no effect: {reason}"
+        for name, reason in _WITHOUT_EFFECT.items()
+        if name in given
+    ]
 
 
 def _add_flag(

@@ -22,6 +22,7 @@ from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, 
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
+from serving.model_server.options import parse_flags, without_effect
 from tests.serving.certificates import Authority
 from tests.serving.model_server import Server, free_port, running, start, write_half_plus
 
@@ -373,3 +374,19 @@ def test_every_flag_is_explained() -> None:
     )
     for flag in ("--port", "--rest_api_port", "--model_config_file", "--enable_batching"):
         assert flag in process.stdout
+
+
+def test_flags_of_tensorflow_serving_that_do_nothing_here_are_taken_and_named() -> None:
+    flags = [
+        "--rest_api_enable_cors_support", "--enable_per_model_batching_parameters=true",
+        "--tensorflow_session_config_file=/x", "--platform_config_file=", "--prefer_tflite_model",
+        "--num_tflite_pools=2", "--num_tflite_interpreters_per_pool=2",
+        "--xla_cpu_compilation_enabled", "--xla_gpu_compilation_enabled",
+        "--thread_pool_factory_config_file=/x", "--mixed_precision=bfloat16",
+        "--skip_initialize_tpu", "--enable_grpc_healthcheck_service",
+        "--enable_serialization_as_tensor_content",
+    ]  # fmt: skip
+    parse_flags(["--model_base_path=/m", "--use_alts_credentials=false", *flags], "server")
+    assert len(without_effect(flags)) == len(flags)
+    with pytest.raises(SystemExit):
+        parse_flags(["--model_base_path=/m", "--use_alts_credentials"], "server")
