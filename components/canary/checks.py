@@ -14,7 +14,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from components.canary.server import MODEL_NAME, ChildServer, TooSlowError
-from trainer.export.signatures import DEFAULT_SIGNATURE
+from trainer.export.signature_names import DEFAULT_SIGNATURE
 
 _TOLERANCE = 1e-5  # of a probability: batches of other sizes are summed in another order
 _DYING_S = 1.0

@@ -29,7 +29,7 @@ from components.evaluator.answer_columns import (
 )
 from components.evaluator.slices import DERIVED
 from ingestion.records import FILENAME_KEY
-from trainer.export.signatures import IS_KNOWN as IS_KNOWN_OUTPUT
+from trainer.export.signature_names import IS_KNOWN as IS_KNOWN_OUTPUT
 from trainer.preprocessing.features import LABEL_KEY
 
 _OF_A_MODEL = (

@@ -21,7 +21,7 @@ from components.evaluator.metrics import (
     TfmaClass,
 )
 from components.evaluator.settings import EvaluatorConfig
-from trainer.export.signatures import EVAL_SIGNATURE
+from trainer.export.signature_names import EVAL_SIGNATURE
 from trainer.preprocessing.features import BREED_KEY, LABEL_KEY
 
 _OVERALL = config_pb2.SlicingSpec()

@@ -24,7 +24,7 @@ from components.evaluator.results.robustness import (
     MeasuredRobustness,
 )
 from components.evaluator.settings import RobustnessConfig
-from trainer.export.signatures import DEFAULT_SIGNATURE
+from trainer.export.signature_names import DEFAULT_SIGNATURE
 from trainer.preprocessing.features import BREED_KEY, IMAGE_KEY
 
 _BATCH_SIZE = 32

@@ -17,7 +17,7 @@ from tfx.utils import path_utils, proto_utils
 from components.evaluator.component import EvaluatorExecutor
 from components.evaluator.config import eval_config
 from components.evaluator.settings import EvaluatorConfig
-from trainer.export.signatures import DEFAULT_SIGNATURE, EVAL_SIGNATURE, IS_KNOWN
+from trainer.export.signature_names import DEFAULT_SIGNATURE, EVAL_SIGNATURE, IS_KNOWN
 
 BREEDS = ("Basenji", "Borzoi", "Husky", "Pug", "Saluki", "Whippet", "Xolo")
 _SURE, _TORN, _BLIND = "sure", "torn", "blind"

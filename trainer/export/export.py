@@ -17,7 +17,8 @@ from tensorflow_serving.apis.prediction_log_pb2 import ClassifyLog, PredictionLo
 
 from foundation.versions import ABOUT_FILE, BREEDS_FILE, MODEL_CARD_FILE, SAMPLES_DIR, WARMUP_FILE
 from trainer.export.model_card import ModelFacts, model_card, versions
-from trainer.export.signatures import CLASSIFY_SIGNATURE, DEFAULT_SIGNATURE, Servable, save_servable
+from trainer.export.signature_names import CLASSIFY_SIGNATURE, DEFAULT_SIGNATURE
+from trainer.export.signatures import Servable, save_servable
 from trainer.preprocessing.features import IMAGE_KEY
 from trainer.training.input import Split, stored_in_order
 

@@ -13,21 +13,16 @@ from tensorflow_transform.saved.saved_transform_io_v2 import SavedModelLoader
 
 from trainer.export.calibration import Calibration, probabilities_of, see
 from trainer.export.last_features import with_features
+from trainer.export.signature_names import (
+    CLASSIFY_SIGNATURE,
+    DEFAULT_SIGNATURE,
+    EVAL_SIGNATURE,
+    IS_KNOWN,
+    SALIENCY_SIGNATURE,
+)
 from trainer.preprocessing.features import IMAGE_KEY, transformed_name
 from trainer.preprocessing.image import ImageSpec
 from trainer.preprocessing.transform import load_stored
-
-DEFAULT_SIGNATURE = "serving_default"
-"""Encoded images to the top-k breeds; model servers use it where none is named."""
-EVAL_SIGNATURE = "evaluate"
-"""Serialized `tf.train.Example`s to probabilities, for TensorFlow Model Analysis."""
-CLASSIFY_SIGNATURE = "classify"
-"""Serialized `tf.train.Example`s to the top-k breeds, for TensorFlow Serving's Classify."""
-SALIENCY_SIGNATURE = "saliency"
-"""Encoded images to Grad-CAM heat maps; networks without a feature map lack it."""
-IS_KNOWN = "is_known"
-"""Output of the first two: whether an image is like those that the model learned from. A model
-without calibration lacks it."""
 
 
 class Servable(tf.Module):

@@ -19,7 +19,7 @@ from components.report.pictures.galleries import choose_galleries, choose_pairs
 from components.report.pictures.thumbnails import overlay, thumbnail
 from foundation.versions import read_about
 from ingestion.records import FILENAME_KEY
-from trainer.export.signatures import EVAL_SIGNATURE, SALIENCY_SIGNATURE
+from trainer.export.signature_names import EVAL_SIGNATURE, SALIENCY_SIGNATURE
 from trainer.preprocessing.features import BREED_KEY, IMAGE_KEY
 from trainer.preprocessing.image import TransformConfig
 from trainer.training.config import TrainerConfig
