@@ -166,6 +166,7 @@ def test_version_is_that_of_the_package(tmp_path: Path) -> None:
     assert _dogbreed("--version", cwd=tmp_path).stdout == f"dogbreed {version('dogbreed')}\n"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("logical_devices", [1, 2])
 def test_run_that_is_interrupted_then_killed_goes_on_where_it_stopped(

@@ -254,6 +254,7 @@ def _figures(root: Path) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_variant_that_fails_is_a_row_and_the_others_are_trained(
     compared: Invocation, root: Path
 ) -> None:
@@ -269,6 +270,7 @@ def test_variant_that_fails_is_a_row_and_the_others_are_trained(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_picture_lies_beside_the_figures(compared: Invocation, root: Path) -> None:
     [picture] = root.glob("comparisons/*/comparison.png")
 
@@ -279,6 +281,7 @@ def test_picture_lies_beside_the_figures(compared: Invocation, root: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_figures_are_those_of_the_same_run_alone_which_reuses_it(
     compared: Invocation, root: Path, records: Dataset
 ) -> None:
@@ -302,6 +305,7 @@ def test_figures_are_those_of_the_same_run_alone_which_reuses_it(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_second_time_trains_nothing_and_says_the_same(
     compared: Invocation, root: Path, records: Dataset
 ) -> None:
@@ -315,6 +319,7 @@ def test_second_time_trains_nothing_and_says_the_same(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_training_without_a_curve_is_one_clear_sentence(
     compared: Invocation, root: Path, records: Dataset
 ) -> None:

@@ -199,6 +199,7 @@ def test_table_of_nodes_names_code_and_files_that_there_are() -> None:
     assert set(make_plan(Config(), None).code) == {n.name for n in NODES.values() if n.code}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_an_edited_metric_is_evaluated_anew_with_the_same_model(
     project: Path, records: Dataset, tmp_path: Path

@@ -61,6 +61,7 @@ def test_importing_the_packages_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "set()"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_example_runs_as_it_stands(tmp_path: Path) -> None:
     fence = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
