@@ -32,7 +32,7 @@ def main() -> None:
     """Measures both sides and prints them, or is one of the processes measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--examples", type=int, default=600, help="pictures to learn from")
-    parser.add_argument("--epochs", type=int, default=3, help="epochs of each run")
+    parser.add_argument("--epochs", type=int, default=3, help="epochs of each run, at least 3")
     parser.add_argument("--input-px", type=int, default=224, help="side of a picture")
     parser.add_argument("--backbone", default="MobileNetV2", help="of keras.applications")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
